@@ -15,7 +15,7 @@ class Ref:
     output: int = 0
 
 
-Literal: TypeAlias = "str | int | float | bool | None | list[Any] | dict[str, Any]"
+Literal: TypeAlias = "str | int | float | bool | list[Any] | dict[str, Any] | None"
 """A widget value, as JSON has it. A list is a value here, never a link."""
 Value: TypeAlias = "Ref | Literal"
 

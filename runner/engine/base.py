@@ -197,7 +197,7 @@ class Engine(Protocol):
         ...
 
     def run(self, submission: Submission) -> AsyncIterator[EngineEvent | Outcome]:
-        """Submits (or joins, if the engine already knows the prompt_id) and yields events; the last item is the Outcome.
+        """Submits, or joins if the engine already knows the prompt_id; yields events and at last the Outcome.
 
         Raises PromptRefused, PromptLost or EngineUnreachable.
         """
