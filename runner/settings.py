@@ -1,0 +1,165 @@
+"""Every setting, one documented line each; docs/settings.md is generated from this file.
+
+A value comes from, first wins: the command line, the environment (`COMFYC_DATABASE=…`), the TOML file, the default.
+The TOML file is `./comfyc.toml`, or the one that `COMFYC_CONFIG` names; its keys are the field names below.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, cast
+
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from compiler.errors import ComfycError, Fault, nearest
+
+
+class SettingsError(ComfycError):
+    """A setting is wrong: names the variable, the fault and the cure."""
+
+
+def _words(value: Any) -> Any:
+    """`a, b` → (a, b); a TOML list stays as it is."""
+    if not isinstance(value, str):
+        return value
+    return tuple(word for word in (part.strip() for part in value.split(",")) if word)
+
+
+def _keys(value: Any) -> Any:
+    """`tenant:key,…` → ((tenant, key), …); a TOML table `{tenant = "key"}` works too."""
+    if isinstance(value, Mapping):
+        return tuple(cast("Mapping[str, str]", value).items())
+    if not isinstance(value, str):
+        return value
+    pairs = [word.partition(":") for word in _words(value)]
+    if any(not (tenant and key) for tenant, _, key in pairs):
+        raise ValueError("write it as tenant:key,tenant:key")
+    return tuple((tenant, key) for tenant, _, key in pairs)
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_words)]
+Keys = Annotated[tuple[tuple[str, SecretStr], ...], NoDecode, BeforeValidator(_keys)]
+
+
+class Settings(BaseSettings):
+    """What an operator can choose. Nothing here changes while the program runs."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="COMFYC_", use_attribute_docstrings=True, extra="forbid", frozen=True, populate_by_name=True
+    )
+    config_variable: ClassVar[str] = "COMFYC_CONFIG"
+
+    host: str = "127.0.0.1"
+    """Address that the API listens on; `0.0.0.0` for every interface."""
+    port: int = Field(8600, ge=0, le=65535)
+    """Port of the API; 0 takes a free one."""
+    public_url: str = ""
+    """Address that callers reach the API at, written into media links; empty for `http://HOST:PORT`."""
+    data: Path = Path("data")
+    """Folder for everything that is kept: the SQLite file, media, keys, logs of managed engines."""
+    database: str = ""
+    """SQLAlchemy URL (`postgresql://user:password@host/name`); empty for a SQLite file in the data folder."""
+    storage: str = ""
+    """Folder for media; empty for `storage` in the data folder. Several machines must share it."""
+    engine: str = "sandbox"
+    """What runs the graphs: `sandbox`, `managed`, or URLs of running ComfyUIs, separated by commas."""
+    comfyui_home: Path | None = Field(None, validation_alias=AliasChoices("COMFYUI_HOME", "comfyui_home"))
+    """Folder of the ComfyUI that the managed engine starts (the variable has no prefix: `COMFYUI_HOME`)."""
+    instances: int = Field(1, ge=1, le=64)
+    """How many sandboxes or managed ComfyUI processes to start."""
+    sandbox_version: Literal["0.3.64", "0.8.0"] = "0.8.0"
+    """ComfyUI version that the sandbox behaves like."""
+    sandbox_step_seconds: float = Field(0.02, ge=0, le=60)
+    """Seconds that the sandbox takes for one sampler step."""
+    assets: Paths = ()
+    """Files of asset rows (LoRA ids, checkpoints) read beside the shipped tables, separated by commas."""
+    templates: Paths = ()
+    """Folders of graph templates read beside the shipped ones, separated by commas."""
+    api_keys: Keys = ()
+    """Fixed API keys, `tenant:key,…`; beside those made by `comfyc keys create`."""
+    admin_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_words)] = ()
+    """Keys for the metrics and other operator pages, separated by commas; empty: those pages need none on loopback."""
+    allow_hosts: Words = ()
+    """Hosts that media fetches and webhooks may reach although their address is private, separated by commas."""
+    webhook_secret: SecretStr = SecretStr("")
+    """Secret that signs webhooks (Standard Webhooks, `whsec_…`); empty: one is made and kept in the data folder."""
+    url_secret: SecretStr = SecretStr("")
+    """Secret that signs media links; empty: one is made and kept in the data folder. Several machines must share it."""
+    url_seconds: int = Field(3600, ge=1)
+    """How long a media link stays valid, in seconds."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe log line that is written."""
+    log_format: Literal["console", "json"] = "console"
+    """`console` for people, `json` for one object a line."""
+
+    @property
+    def database_url(self) -> str:
+        """The database in use, the default filled in."""
+        return self.database or f"sqlite:///{(self.data / 'comfyc.db').absolute()}"
+
+    @property
+    def storage_dir(self) -> Path:
+        """The media folder in use, the default filled in."""
+        return Path(self.storage) if self.storage else self.data / "storage"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Command line, environment, TOML file; no .env and no secret files."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, config_file())
+
+
+def config_file() -> Path:
+    """The TOML file in use; it need not exist unless COMFYC_CONFIG names it."""
+    return Path(os.environ.get(Settings.config_variable) or "comfyc.toml")
+
+
+def variable(field: str) -> str:
+    """The environment variable of a setting."""
+    return "COMFYUI_HOME" if field == "comfyui_home" else f"COMFYC_{field.upper()}"
+
+
+def load_settings(**given: Any) -> Settings:
+    """Settings from all sources; `given` (the command line) wins, None counts as not given.
+
+    Errors: SettingsError, one fault for each wrong value.
+    """
+    if os.environ.get(Settings.config_variable) and not config_file().is_file():
+        raise SettingsError(Fault("COMFYC_CONFIG", f"{str(config_file())!r} is not a file", "Name a TOML file"))
+    ours = (name for name in os.environ if name.startswith("COMFYC_") and not name.startswith("COMFYC_TEST_"))
+    unknown = [name for name in ours if name not in _variables()]
+    if unknown:
+        raise SettingsError(*(Fault(name, "is not a setting", nearest(name, _variables())) for name in unknown))
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        raise SettingsError(*(_fault(detail["loc"], detail["msg"]) for detail in error.errors())) from error
+    except ValueError as error:  # tomllib's errors are ValueErrors
+        raise SettingsError(Fault(str(config_file()), str(error), "Write it as TOML")) from error
+
+
+def _variables() -> frozenset[str]:
+    return frozenset({Settings.config_variable, *(variable(name) for name in Settings.model_fields)})
+
+
+def _fault(loc: tuple[int | str, ...], message: str) -> Fault:
+    field = str(loc[0]) if loc else ""
+    if field in Settings.model_fields:
+        return Fault(variable(field), message.removeprefix("Value error, "))
+    return Fault(variable(field) if field == "COMFYUI_HOME" else field, message, nearest(field, Settings.model_fields))
