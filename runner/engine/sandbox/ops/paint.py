@@ -1,0 +1,177 @@
+"""From a latent to pictures: what was encoded comes back, what a sampler 'made' is drawn as a placeholder that says so."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+from io import BytesIO
+from typing import Final
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from runner.engine.sandbox.ops.palette import palette
+from runner.engine.sandbox.ops.resample import cover
+from runner.engine.sandbox.ops.scene import scene
+from runner.engine.sandbox.ops.values import Floats, Guide, Latent, Octets, Sketch, digest, octets
+
+GREY: Final = 127
+"""An empty latent decodes to about this."""
+BLEND_SHARE: Final = 0.4
+"""The share of a video over which a given first or last frame dissolves."""
+GUIDE_FLOOR: Final = 0.22
+"""How much of a given first frame is seen throughout, so that the video stays recognisable."""
+PREVIEW_SIDE: Final = 256
+TITLE: Final = "comfyc sandbox"
+
+
+def draw(latent: Latent, width: int = 0, height: int = 0, frames: int = 0) -> Octets:
+    """Pictures [batch*frames,H,W,3] of a latent, without a caption, in its own size or a smaller one."""
+    width, height, frames = width or latent.width, height or latent.height, frames or latent.pictures
+    if isinstance(latent.art, Sketch):
+        parts = [_draw_sketch(latent.art, index, frames, width, height) for index in range(latent.batch)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+    if latent.art is None:
+        return np.full((latent.batch * frames, height, width, 3), GREY, np.uint8)
+    return _fit(latent.art, latent.batch, frames, width, height)
+
+
+def decode(latent: Latent) -> Octets:
+    """Pictures as VAEDecode gives them: drawn, with the caption that says what they are."""
+    pictures = draw(latent)
+    if latent.caption:
+        write_caption(pictures, f"{TITLE} · {latent.caption} · {latent.width}x{latent.height}")
+    return pictures
+
+
+def preview(latent: Latent, done: float, seed: str) -> bytes:
+    """A small JPEG of the work in progress: the picture's middle frame coming out of noise (`done` 0..1)."""
+    scale = min(1.0, PREVIEW_SIDE / max(latent.width, latent.height))
+    width, height = max(8, round(latent.width * scale)), max(8, round(latent.height * scale))
+    picture = draw(latent, width, height, 1)[0].astype(np.float32)
+    noise = np.random.Generator(np.random.PCG64(int(seed, 16))).integers(0, 256, picture.shape, np.uint8)
+    mixed = picture * np.float32(done) + noise * np.float32(1 - done)
+    target = BytesIO()
+    Image.fromarray(mixed.astype(np.uint8)).save(target, "JPEG", quality=85)
+    return target.getvalue()
+
+
+# --- sketches --------------------------------------------------------------------------------------------------
+
+
+def _draw_sketch(sketch: Sketch, index: int, frames: int, width: int, height: int) -> Octets:
+    seed = digest(sketch.digest, index)
+    times = np.linspace(0.0, 1.0, frames, dtype=np.float32) if frames > 1 else np.array([0.5], np.float32)
+    pictures = scene(seed, palette(sketch.text, seed), times, width, height)
+    for reference in sketch.references:
+        _blend(pictures, cover(octets(reference.picture[:1]), width, height), reference.weight)
+    for guide in sketch.guides:
+        _apply_guide(pictures, guide, width, height)
+    if sketch.base is not None:
+        _apply_base(pictures, sketch, sketch.base, index)
+    if sketch.noise > 0:
+        noise = np.random.Generator(np.random.PCG64(int(seed, 16))).integers(0, 256, (1, height, width, 3), np.uint8)
+        _blend(pictures, noise, sketch.noise)
+    return pictures
+
+
+def _apply_guide(pictures: Octets, guide: Guide, width: int, height: int) -> None:
+    given = cover(octets(guide.frames), width, height)
+    count = len(pictures)
+    if guide.where == "all":
+        _blend(pictures, given[np.minimum(np.arange(count), len(given) - 1)], guide.weight)
+        return
+    weights = guide_weights(count, len(given))
+    if guide.where == "end":
+        given, weights = given[-count:], weights[::-1]
+    for frame, weight in enumerate(weights):
+        at = frame if guide.where == "start" else len(given) - count + frame
+        _blend(pictures[frame : frame + 1], given[min(max(at, 0), len(given) - 1)][None], float(weight) * guide.weight)
+
+
+def guide_weights(frames: int, given: int) -> Floats:
+    """How much of the given first frames each frame shows: 1 for those given, then dissolving to a floor."""
+    span = max(1.0, frames * BLEND_SHARE)
+    ramp = np.clip((np.arange(frames, dtype=np.float32) - (given - 1)) / np.float32(span), 0, 1)
+    smooth = ramp * ramp * (3 - 2 * ramp)
+    return (1 - smooth * np.float32(1 - GUIDE_FLOOR)).astype(np.float32)
+
+
+def _apply_base(pictures: Octets, sketch: Sketch, base: Latent, index: int) -> None:
+    count, height, width = pictures.shape[:3]
+    old = draw(base, width, height, count)
+    old = old[(index % base.batch) * count :][:count]
+    if base.mask is None:
+        _blend(pictures, old, sketch.keep)
+        return
+    mask = base.mask[index % len(base.mask)]
+    small = Image.fromarray(mask).resize((width, height), Image.Resampling.BILINEAR)
+    allowed = np.clip(np.asarray(small, np.float32), 0, 1)[None, :, :, None] * np.float32(1 - sketch.keep)
+    mixed = old + (pictures.astype(np.float32) - old) * allowed
+    pictures[:] = (mixed + 0.5).astype(np.uint8)
+
+
+def _blend(pictures: Octets, other: Octets, weight: float) -> None:
+    """Mixes other pictures in, in place; one picture serves all frames."""
+    if weight <= 0:
+        return
+    for index, picture in enumerate(pictures):
+        over = other[index if len(other) > 1 else 0]
+        pictures[index] = np.asarray(Image.blend(Image.fromarray(picture), Image.fromarray(over), min(weight, 1.0)))
+
+
+def _fit(art: Octets, batch: int, frames: int, width: int, height: int) -> Octets:
+    have = max(1, len(art) // batch)
+    if have != frames:
+        chosen = np.minimum(
+            np.round(np.linspace(0, have - 1, frames)).astype(int) if frames > 1 else [have // 2], have - 1
+        )
+        art = np.concatenate([art[entry * have : (entry + 1) * have][chosen] for entry in range(batch)])
+    if art.shape[1:3] == (height, width):
+        return art
+    return np.stack(
+        [np.asarray(Image.fromarray(one).resize((width, height), Image.Resampling.BILINEAR)) for one in art]
+    )
+
+
+# --- caption ---------------------------------------------------------------------------------------------------
+
+
+def write_caption(pictures: Octets, text: str) -> None:
+    """Writes a line on a dark bar at the foot of every picture, in place; tiny pictures stay clean."""
+    height, width = pictures.shape[1:3]
+    if width < 96 or height < 48:
+        return
+    bar = _bar(width, height, plain(text))
+    strip = pictures[:, height - len(bar) :].astype(np.float32)
+    text_alpha = bar[None, :, :, None]
+    shaded = strip * np.float32(0.35)
+    pictures[:, height - len(bar) :] = (shaded + (np.float32(245) - shaded) * text_alpha).astype(np.uint8)
+
+
+def plain(text: str) -> str:
+    """The text in characters that Pillow's own font has: accents go, other scripts become a question mark."""
+    folded = unicodedata.normalize("NFKD", " ".join(text.split()))
+    kept = (c for c in folded if not unicodedata.combining(c))
+    return "".join(c if c.isascii() or c in "·…“”" else "?" for c in kept)
+
+
+@lru_cache(maxsize=32)
+def _bar(width: int, height: int, text: str) -> Floats:
+    """The text's coverage (0..1) on a strip as wide as the picture."""
+    size = max(9, min(28, height // 32, width // 26))
+    font = ImageFont.load_default(size)
+    strip = Image.new("L", (width, round(size * 1.9)), 0)
+    pen = ImageDraw.Draw(strip)
+    pen.text((size * 0.7, size * 0.36), _shorten(text, font, width - size * 1.4), fill=255, font=font)
+    return np.asarray(strip, np.float32) / np.float32(255)
+
+
+def _shorten(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, room: float) -> str:
+    """Takes words from the prompt in the middle until the line fits; the ends say what it is and its seed."""
+    head, _, rest = text.partition(" · ")
+    middle, _, tail = rest.partition(" · ")
+    while font.getlength(text) > room and middle:
+        middle = middle[:-2].rstrip(" …") if len(middle) > 2 else ""
+        text = " · ".join(part for part in (head, f"{middle}…" if middle else "", tail) if part)
+    return text
