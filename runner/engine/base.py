@@ -45,10 +45,13 @@ class Submission:
     """One prompt to run. The prompt_id is chosen and stored before it is sent."""
 
     prompt_id: str
-    prompt: Mapping[str, Any]
-    extra_data: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    prompt: Mapping[str, Any] = field(repr=False)
+    extra_data: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    """May hold partner keys (`api_key_comfy_org`): this is their only place, and no log or message shows it."""
     number: float | None = None
     """ComfyUI's queue number, lower first; None lets the engine count."""
+    fresh: bool = False
+    """True only where this prompt_id has surely never been sent: saves the look-up before POST."""
 
 
 class EngineError(Exception):
@@ -142,6 +145,7 @@ class Note:
 
     node: str
     text: str
+    prompt_id: str = ""
 
 
 EngineEvent = Queued | Began | Cached | NodeBegan | NodeProgress | NodeOutput | Preview | Note
@@ -172,6 +176,9 @@ class Outcome:
     out_of_memory: bool = False
     device_fault: bool = False
     """A fault of the device or its driver: this instance must be restarted."""
+    hollow: bool = False
+    """Success, but every output came from the engine's cache and nothing is listed: `forget` the prompt and run it
+    again with a changed nonce."""
 
 
 class Engine(Protocol):
@@ -211,6 +218,10 @@ class Engine(Protocol):
 
     def fetch(self, file: EngineFile) -> AsyncIterator[bytes]:
         """The bytes of an output file, in pieces."""
+        ...
+
+    async def forget(self, prompt_id: str) -> None:
+        """Deletes the prompt's history entry; its files stay."""
         ...
 
     async def free(self) -> None:
