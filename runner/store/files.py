@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
 from compiler.media import Media
+from runner.store.database import Database
+from runner.store.tables import files
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +22,7 @@ class FileRecord:
     """The file id that the tenant knows."""
     tenant: str
     key: str
-    """Its storage key."""
+    """Its storage key; the last part is the id."""
     media: Media
     content_type: str
     size: int
@@ -33,6 +39,41 @@ class Files(Protocol):
     async def get(self, tenant: str, ident: str) -> FileRecord | None: ...
 
     async def by_key(self, key: str) -> FileRecord | None: ...
+
+
+class SqlFiles:
+    """Files in the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, record: FileRecord) -> None:
+        values = {
+            "id": record.id,
+            "tenant": record.tenant,
+            "key": record.key,
+            "name": record.filename,
+            "content_type": record.content_type,
+            "size": record.size,
+            "media": asdict(record.media),
+            "created_at": time.time(),
+        }
+        insert = sqlite.insert if self._database.sqlite else postgresql.insert
+        change = insert(files).values(values).on_conflict_do_nothing()
+        await self._database.write(lambda connection: connection.execute(change))
+
+    async def get(self, tenant: str, ident: str) -> FileRecord | None:
+        return await self._one(files.c.id == ident, files.c.tenant == tenant)
+
+    async def by_key(self, key: str) -> FileRecord | None:
+        return await self._one(files.c.id == key.rpartition("/")[2], files.c.key == key)
+
+    async def _one(self, *where: sa.ColumnElement[bool]) -> FileRecord | None:
+        query = files.select().where(*where)
+        row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
+        if row is None:
+            return None
+        return FileRecord(row.id, row.tenant, row.key, Media(**row.media), row.content_type, row.size, row.name)
 
 
 class MemoryFiles:
