@@ -10,15 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from compiler.provider import Provider
-from pydantic import BaseModel
-
 from compiler import parse_request, recognise
 from compiler.errors import Fault
+from compiler.provider import Provider, Request
 from runner.cli.faults import InputError
-
-SEED_LIMIT = 2**32
-"""Seeds that are drawn lie below this: every dialect accepts them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +24,8 @@ class RequestFile:
     """For file names of what is made from it: `wan22-i2v`."""
     folder: Path
     """Relative media paths start here."""
-    provider: Provider[Any]
-    request: BaseModel
+    provider: Provider
+    request: Request
 
 
 def load_request(source: str, dialect: str | None) -> RequestFile:
@@ -50,7 +45,7 @@ def load_request(source: str, dialect: str | None) -> RequestFile:
         name="request" if stdin else path.stem,
         folder=Path() if stdin else path.parent,
         provider=provider,
-        request=provider.with_seed(request, secrets.randbelow(SEED_LIMIT)),
+        request=provider.with_seed(request, secrets.randbelow(provider.SEED_LIMIT)),
     )
 
 
@@ -61,11 +56,10 @@ def choose_dialect(source: str, body: Mapping[str, Any], dialect: str | None) ->
         return found[0]
     if dialect is not None:
         return dialect, ""  # parse_request says what is wrong with the body
-    names = " or ".join(f"--dialect {name}" for name in dict.fromkeys(name for name, _ in found))
-    what = f"fits several dialects: {names}" if found else "fits no dialect by its shape"
-    raise InputError(
-        Fault(source, what, f"Say which: {names}" if found else "Name it: --dialect D shows what is wrong")
-    )
+    if not found:
+        raise InputError(Fault(source, "fits no dialect by its shape", "Name it with --dialect to see what is wrong"))
+    names = " or ".join(dict.fromkeys(f"--dialect {name}" for name, _ in found))
+    raise InputError(Fault(source, "fits several requests", f"Say which: {names}"))
 
 
 def read_json(source: str, expected: str) -> Any:

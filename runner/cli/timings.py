@@ -42,15 +42,3 @@ class Timings:
         rows = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
         return {key: float(value) for key, value in rows.items() if isinstance(value, int | float)}
 
-
-def seconds_left(percent: float, elapsed: float, expected: float | None) -> float | None:
-    """What is left, by history where there is one, else by the pace so far; None too early to say.
-
-    >>> seconds_left(50, 10, None)
-    10.0
-    >>> seconds_left(10, 2, 30)
-    27.0
-    """
-    if expected is not None:
-        return max(0.0, expected * (100 - percent) / 100)
-    return elapsed * (100 - percent) / percent if percent >= 5 else None
