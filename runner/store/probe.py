@@ -76,10 +76,12 @@ def probe(data: bytes) -> Facts:
 def _picture(data: bytes) -> Facts:
     try:
         with Image.open(io.BytesIO(data), formats=tuple(STILL)) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise _too_many_pixels()
+            image.verify()  # the checksums of a PNG's chunks, to its very end; nothing may be read before it
+        with Image.open(io.BytesIO(data), formats=tuple(STILL)) as image:
             facts = _facts(image)
             _check_pixels(facts)
-            image.verify()  # the checksums of a PNG's chunks, to its very end
-        with Image.open(io.BytesIO(data), formats=tuple(STILL)) as image:
             image.load()
             return facts
     except (UnidentifiedImageError, Unreadable):
