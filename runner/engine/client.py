@@ -94,6 +94,10 @@ class ComfyClient:
         """GET /system_stats: versions, devices and their memory. Errors: EngineError."""
         return mapping(await self._http.get("/system_stats"))
 
+    async def remaining(self) -> int:
+        """How many prompts it has, running and waiting, everybody's. Errors: EngineUnreachable."""
+        return int(mapping(mapping(await self._http.get("/prompt")).get("exec_info")).get("queue_remaining") or 0)
+
     async def boot_id(self) -> str:
         """Our own marker for a process that we started; else what can be seen from outside, see `Boot`.
 

@@ -162,7 +162,8 @@ class Pool:
     def _fallen(self, name: str, health: Health) -> dict[str, Any]:
         if self._instances[name].standing in (Standing.LATCHED, Standing.DRAINING):
             return {}
-        return {"standing": Standing.DOWN, "why": f"it does not answer ({health})"}
+        why = getattr(self._instances[name].engine, "why", "") or f"it does not answer ({health})"
+        return {"standing": Standing.DOWN, "why": why}
 
     async def _restart(self, name: str, engine: Restartable, why: str) -> None:
         try:

@@ -1,0 +1,96 @@
+"""Engines from the one word or list of addresses that an operator gives."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from compiler.errors import ComfycError, Fault
+from runner.engine.base import Engine
+from runner.engine.client import ComfyClient
+from runner.engine.http import Timing
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """What opening engines needs to know beside the spec."""
+
+    data: Path
+    """Folder for the engines' own state: logs, base directories, sandbox files."""
+    comfyui_home: Path | None = None
+    instances: int = 1
+    """How many sandboxes or managed processes."""
+    sandbox_version: str = "0.8.0"
+    sandbox_step_seconds: float = 0.02
+    models: Path | None = None
+    """Managed: the models folder; None takes that of the ComfyUI folder."""
+    devices: tuple[str, ...] | None = None
+    """Managed: CUDA_VISIBLE_DEVICES of the instances, in turn; None takes every GPU that nvidia-smi lists."""
+    cpu: bool | None = None
+    """Managed: run without a GPU; None: only where none is found."""
+    arguments: tuple[str, ...] = ()
+    """Managed: more arguments of ComfyUI's main.py."""
+    timing: Timing | None = None
+
+
+class EngineSpecError(ComfycError):
+    """The `--engine` value, or what it needs, is wrong."""
+
+
+async def open_engines(spec: str, options: EngineOptions) -> list[Engine]:
+    """`sandbox`, `managed`, or `URL[,URL…]` → engines, started. Close each one, or give them to a Pool that does.
+
+    Errors: EngineSpecError; EngineError if a managed ComfyUI does not start.
+    """
+    words = [word for word in (part.strip() for part in spec.split(",")) if word]
+    if words == ["sandbox"]:
+        return [await SandboxEngine.start(f"sandbox-{index}", options) for index in range(options.instances)]
+    if words == ["managed"]:
+        from runner.engine.managed import open_managed
+
+        return [*await open_managed(options)]
+    if not words:
+        raise EngineSpecError(Fault("engine", "is empty", "Give `sandbox`, `managed` or the URL of a ComfyUI"))
+    return [ComfyClient(_address(word), timing=options.timing) for word in dict.fromkeys(words)]
+
+
+def _address(word: str) -> str:
+    """`http://host:8188`, also written `host:8188`."""
+    url = word if "://" in word else f"http://{word}"
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or ("://" not in word and not parts.port):
+        raise EngineSpecError(
+            Fault("engine", f"{word!r} is no engine", "Give `sandbox`, `managed` or URLs such as http://127.0.0.1:8188")
+        )
+    return url
+
+
+class SandboxEngine(ComfyClient):
+    """A sandbox that runs inside this process, reached over loopback like any other engine."""
+
+    _owned: AsyncExitStack
+
+    @classmethod
+    async def start(cls, name: str, options: EngineOptions) -> SandboxEngine:
+        """Starts a sandbox on a free port."""
+        from runner.engine.sandbox.server import Sandbox
+
+        async with AsyncExitStack() as stack:
+            sandbox: Any = await stack.enter_async_context(
+                Sandbox(
+                    version=options.sandbox_version,
+                    data=options.data / name,
+                    step_seconds=options.sandbox_step_seconds,
+                )
+            )
+            engine = cls(sandbox.url, name=name, timing=options.timing)
+            engine._owned = stack.pop_all()
+            return engine
+        raise AssertionError("unreachable")
+
+    async def close(self) -> None:
+        await super().close()
+        await self._owned.aclose()
