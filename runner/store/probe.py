@@ -34,6 +34,7 @@ CONTAINER: Final = {
 }
 """FFmpeg's demuxer → (ending, content type)."""
 ENDINGS: Final = tuple(sorted({ending for ending, _ in (*STILL.values(), *CONTAINER.values())}))
+Image.init()  # Pillow loads the readers of MPO and WebP with all others or not at all
 SIDEWAYS: Final = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
 ORIENTATION: Final = 0x0112
 
