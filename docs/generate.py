@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import inspect
+import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    from compiler.provider import Provider
+    from compiler.template.manifest import FragmentManifest, Param, Stack, TemplateManifest
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -43,11 +51,9 @@ def command_sections(parser: argparse.ArgumentParser, depth: int) -> Iterator[st
     if parser.description:
         yield parser.description
     yield f"```\n{usage(parser)}\n```"
-    rows = [(name(action), action.help) for action in arguments(parser)]
+    rows = [(code(name(action)), action.help or "") for action in arguments(parser)]
     if rows:
-        yield "\n".join(
-            ["| argument | meaning |", "| --- | --- |", *(f"| `{left}` | {cell(right)} |" for left, right in rows)]
-        )
+        yield table(("argument", "meaning"), rows)
     for action in subparsers(parser):
         yield from command_sections(action, depth + 1)
 
@@ -83,19 +89,160 @@ def settings_page() -> str:
     from runner.settings import Settings, variable
 
     doc = (sys.modules[Settings.__module__].__doc__ or "").split("\n\n", 1)[1].strip()
-    lines = [
-        "# Settings",
-        "",
-        doc,
-        "",
-        "| variable | in the TOML file | default | meaning |",
-        "| --- | --- | --- | --- |",
+    rows = [
+        (code(variable(field)), code(field), shown(info.get_default(call_default_factory=True)), info.description or "")
+        for field, info in Settings.model_fields.items()
     ]
-    for field, info in Settings.model_fields.items():
-        default = shown(info.get_default(call_default_factory=True))
-        lines.append(f"| `{variable(field)}` | `{field}` | {default} | {cell(info.description)} |")
-    lines += [f"| `{Settings.config_variable}` | | `comfyc.toml` | The TOML file to read. |"]
-    return "\n".join(lines)
+    rows.append((code(Settings.config_variable), "", code("comfyc.toml"), "The TOML file to read."))
+    return "\n\n".join(["# Settings", doc, table(("variable", "in the TOML file", "default", "meaning"), rows)])
+
+
+# --- providers.md ----------------------------------------------------------------------------------------------
+
+
+def providers_page() -> str:
+    from compiler.providers import dialects
+
+    parts = ["# Providers", "What each dialect takes. Fields are those of the dialect's own contract."]
+    for dialect in dialects().values():
+        parts.append(f"## {dialect.name}")
+        for operation, model in dialect.operations.items():
+            names = [provider.name for provider in dialect.providers.values() if provider.operation == operation]
+            parts.append(f"### {dialect.name}: {operation}\n\n`{model.__name__}`, for " + ", ".join(map(code, names)))
+            parts.append(fields_table(model))
+        parts += [section for provider in dialect.providers.values() for section in provider_sections(provider)]
+    return "\n\n".join(parts)
+
+
+def fields_table(model: type[BaseModel]) -> str:
+    schema = model.model_json_schema()
+    needed = schema.get("required", ())
+    rows = [
+        (
+            code(name),
+            kind_of(facts),
+            "required" if name in needed else "",
+            limits_of(facts),
+            facts.get("description", ""),
+        )
+        for name, facts in schema["properties"].items()
+    ]
+    return table(("field", "type", "", "limits", "meaning"), rows)
+
+
+def kind_of(facts: Mapping[str, Any]) -> str:
+    """`integer`, `array of Lora`; null is left out, since a field that is null counts as absent."""
+    if "$ref" in facts:
+        return facts["$ref"].rpartition("/")[2]
+    if "anyOf" in facts:
+        return " or ".join(kind_of(one) for one in facts["anyOf"] if one.get("type") != "null")
+    return f"array of {kind_of(facts['items'])}" if facts.get("type") == "array" else str(facts.get("type", ""))
+
+
+def limits_of(facts: Mapping[str, Any]) -> str:
+    merged = {**facts, **{key: value for one in facts.get("anyOf", ()) for key, value in one.items()}}
+    if "enum" in merged:
+        return ", ".join(code(value) for value in merged["enum"])
+    low, high = (merged.get(a, merged.get(b)) for a, b in (("minimum", "minLength"), ("maximum", "maxLength")))
+    unit = " characters" if "maxLength" in merged or "minLength" in merged else ""
+    known = [text for text in (low is not None and f"from {low}", high is not None and f"to {high}") if text]
+    return " ".join(known) + unit if known else ""
+
+
+def provider_sections(provider: Provider) -> Iterator[str]:
+    yield f"### {provider.dialect}: {provider.name}"
+    yield inspect.cleandoc(type(provider).__doc__ or "")
+    for title, rows in (
+        ("Required", provider.REQUIRED),
+        ("Refused", provider.REFUSED),
+        ("No effect", provider.IGNORED),
+    ):
+        if rows:
+            yield f"{title}:\n\n" + "\n".join(f"- `{field}`: {why}" for field, why in rows.items())
+
+
+# --- templates.md ----------------------------------------------------------------------------------------------
+
+
+def templates_page() -> str:
+    from compiler import load_library
+
+    library = load_library()
+    parts = ["# Templates, fragments, stacks", "Everything under `graphs/`, from its manifests.", "## Templates"]
+    parts += [section for name, one in library.templates.items() for section in template_sections(name, one.manifest)]
+    parts.append("## Fragments")
+    parts += [section for name, one in library.fragments.items() for section in fragment_sections(name, one.manifest)]
+    rows = [
+        (
+            code(name),
+            one.title,
+            one.family,
+            profiles(one),
+            str(one.size_multiple),
+            ", ".join(map(code, one.files.values())),
+        )
+        for name, one in library.stacks.items()
+    ]
+    parts += ["## Stacks", table(("stack", "what", "family", "profiles", "size multiple", "files"), rows)]
+    assets = [
+        (code(name), one.kind, one.family, one.title, ", ".join(map(code, one.files.values())))
+        for name, one in library.assets.items()
+    ]
+    parts += ["## Assets", "Ids that requests may name.", table(("id", "kind", "family", "what", "files"), assets)]
+    return "\n\n".join(parts)
+
+
+def template_sections(name: str, manifest: TemplateManifest) -> Iterator[str]:
+    yield f"### {name}\n\n{manifest.title}. {manifest.description}".rstrip()
+    yield params_table(manifest.params)
+    yield "Wires: " + listed(f"`{wire}` ({facts.type})" for wire, facts in manifest.wires.items())
+    yield "Outputs: " + listed(f"`{output}` ({facts.kind})" for output, facts in manifest.outputs.items())
+
+
+def fragment_sections(name: str, manifest: FragmentManifest) -> Iterator[str]:
+    yield f"### {name}\n\n{manifest.title}. {manifest.description}".rstrip()
+    if manifest.params:
+        yield params_table(manifest.params)
+    yield "Ports: " + listed(f"`{port}` ({facts.type})" for port, facts in manifest.ports.items())
+    yield "Gives: " + listed(f"`{wire}` ({facts.type})" for wire, facts in manifest.gives.items())
+
+
+def params_table(params: Mapping[str, Param]) -> str:
+    rows = [
+        (
+            code(name),
+            one.type,
+            "" if one.default is None else code(json.dumps(one.default)),
+            limits_of(one.json_schema()),
+            one.description,
+        )
+        for name, one in params.items()
+    ]
+    return table(("parameter", "type", "default", "limits", "meaning"), rows)
+
+
+def profiles(stack: Stack) -> str:
+    return "; ".join(
+        f"{name}{'*' if name == stack.default_profile and len(stack.profiles) > 1 else ''}: "
+        f"{one.steps} steps, cfg {one.cfg:g}, {one.sampler}/{one.scheduler}"
+        for name, one in stack.profiles.items()
+    )
+
+
+# --- words -----------------------------------------------------------------------------------------------------
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *([cell(text) for text in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def listed(words: Iterable[str]) -> str:
+    return ", ".join(words) or "none"
+
+
+def code(value: Any) -> str:
+    return f"`{value}`"
 
 
 def shown(value: Any) -> str:
@@ -112,6 +259,8 @@ def cell(text: str | None) -> str:
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "commands.md": commands_page,
     "settings.md": settings_page,
+    "providers.md": providers_page,
+    "templates.md": templates_page,
 }
 
 if __name__ == "__main__":

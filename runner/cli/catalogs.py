@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import httpx2
 
-from compiler import parse_catalog, shipped_catalog
+from compiler import parse_catalog, shipped_catalog, shipped_versions
 from compiler.catalog import Catalog
 from compiler.errors import Fault
 from runner.cli.faults import InputError, WorkFailed
 from runner.cli.request_file import read_json
 
-SHIPPED: Final = ("0.3.64", "0.8.0")
-"""Versions of the shipped catalogs, oldest first."""
-NEWEST: Final = SHIPPED[-1]
-
 
 def load_catalog(choice: str | None) -> Catalog:
     """Errors: InputError if it is none of the three, GraphError if the file is no catalog, WorkFailed if no answer."""
-    if choice is None or choice in SHIPPED:
-        return shipped_catalog(choice or NEWEST)
+    if choice is None or choice in shipped_versions():
+        return shipped_catalog(choice or "")
     if choice.startswith(("http://", "https://")):
         info, version = fetch_object_info(choice)
         return parse_catalog(info, version=version, source=choice)
     if not Path(choice).is_file():
-        cure = f"Name a file, the URL of a ComfyUI, or one of {', '.join(SHIPPED)}"
+        cure = f"Name a file, the URL of a ComfyUI, or one of {', '.join(shipped_versions())}"
         raise InputError(Fault("--catalog", f"{choice!r} is not a catalog", cure))
     return read_catalog(choice)
 

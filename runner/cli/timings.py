@@ -41,4 +41,3 @@ class Timings:
             return {}
         rows = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
         return {key: float(value) for key, value in rows.items() if isinstance(value, int | float)}
-
