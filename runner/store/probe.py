@@ -34,7 +34,8 @@ CONTAINER: Final = {
 }
 """FFmpeg's demuxer → (ending, content type)."""
 ENDINGS: Final = tuple(sorted({ending for ending, _ in (*STILL.values(), *CONTAINER.values())}))
-Image.init()  # Pillow loads the readers of MPO and WebP with all others or not at all
+READERS: Final = tuple(name for name in STILL if name != "MPO")  # Pillow's JPEG reader finds out about MPO itself
+Image.init()  # Pillow loads WebP's reader with all others or not at all
 SIDEWAYS: Final = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
 ORIENTATION: Final = 0x0112
 
@@ -76,11 +77,11 @@ def probe(data: bytes) -> Facts:
 
 def _picture(data: bytes) -> Facts:
     try:
-        with Image.open(io.BytesIO(data), formats=tuple(STILL)) as image:
+        with Image.open(io.BytesIO(data), formats=READERS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise _too_many_pixels()
             image.verify()  # the checksums of a PNG's chunks, to its very end; nothing may be read before it
-        with Image.open(io.BytesIO(data), formats=tuple(STILL)) as image:
+        with Image.open(io.BytesIO(data), formats=READERS) as image:
             facts = _facts(image)
             _check_pixels(facts)
             image.load()
