@@ -6,7 +6,7 @@ A catalog is parsed (see `catalog_parse`), never fetched: the runner reads `/obj
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -98,6 +98,18 @@ class NodeSchema:
         return {spec.name: spec for spec in self.inputs if spec.group != "hidden"}
 
     @cached_property
+    def defaults(self) -> Mapping[str, Any]:
+        """Required widgets that have a default, or a combo's first choice: what a prompt may leave to the target."""
+        found: dict[str, Any] = {}
+        for spec in self.by_name.values():
+            if spec.required and spec.is_widget:
+                if spec.options.get("default") is not None:
+                    found[spec.name] = spec.options["default"]
+                elif spec.values and not spec.folder:
+                    found[spec.name] = spec.values[0]
+        return found
+
+    @cached_property
     def is_dynamic(self) -> bool:
         """True if the inputs that exist depend on the values given (V3 dynamic combo or autogrow)."""
         return any(spec.branches or spec.autogrow for spec in self.inputs)
@@ -173,7 +185,5 @@ class Catalog:
 def _fill(schema: NodeSchema, files: Mapping[str, tuple[str, ...]]) -> NodeSchema:
     if not any(spec.folder in files for spec in schema.inputs):
         return schema
-    from dataclasses import replace
-
     inputs = tuple(replace(spec, values=files[spec.folder]) if spec.folder in files else spec for spec in schema.inputs)
     return replace(schema, inputs=inputs)

@@ -71,7 +71,7 @@ def _object_info_inputs(groups: Mapping[str, Any]) -> tuple[InputSpec, ...]:
     return tuple(
         _object_info_input(name, declared, group)
         for group in GROUPS
-        for name, declared in (groups.get(group) or {}).items()
+        for name, declared in cast("dict[str, Any]", groups.get(group) or {}).items()
     )
 
 
@@ -79,13 +79,13 @@ def _object_info_input(name: str, declared: Any, group: str) -> InputSpec:
     if isinstance(declared, str):  # hidden inputs: just the type
         return InputSpec(name, declared, group)
     kind: Any = declared[0]
-    options: dict[str, Any] = dict(declared[1]) if len(declared) > 1 and isinstance(declared[1], dict) else {}
+    options: dict[str, Any] = dict(declared[1]) if len(declared) > 1 else {}
     options.pop("tooltip", None)
     if isinstance(kind, list):
         return InputSpec(name, "COMBO", group, options, tuple(cast("list[Any]", kind)), listed=True)
     if kind == "COMBO":
-        values: Any = options.pop("options", None)
-        return InputSpec(name, "COMBO", group, options, tuple(values) if isinstance(values, list) else None)
+        values = cast("list[Any] | None", options.pop("options", None))
+        return InputSpec(name, "COMBO", group, options, None if values is None else tuple(values))
     if kind == DYNAMIC_COMBO:
         choices = options.pop("options")
         branches = {choice["key"]: _object_info_inputs(choice.get("inputs") or {}) for choice in choices}
@@ -126,7 +126,8 @@ def _compact_inputs(groups: Mapping[str, Iterable[list[Any]]]) -> tuple[InputSpe
 
 
 def _compact_input(declared: list[Any], group: str) -> InputSpec:
-    name, kind, facts = declared[0], declared[1], declared[2] if len(declared) > 2 else {}
+    name, kind = str(declared[0]), str(declared[1])
+    facts: dict[str, Any] = declared[2] if len(declared) > 2 else {}
     options = {key: value for key, value in facts.items() if key not in _STRUCTURE}
     if kind == DYNAMIC_COMBO:
         branches = {key: _compact_inputs(inputs) for key, inputs in facts["options"]}
@@ -135,6 +136,8 @@ def _compact_input(declared: list[Any], group: str) -> InputSpec:
         template = facts["template"]
         return InputSpec(name, kind, group, options, autogrow=_autogrow(template, _compact_inputs(template["input"])))
     values = facts.get("values")
+    if facts.get("folder") and values:  # choices beside the files: VAELoader's `pixel_space`
+        options["beside_files"], values = tuple(values), None
     if kind == "COMBO" and values is not None:
         values = tuple(values)
     return InputSpec(

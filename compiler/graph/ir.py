@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from compiler.errors import Fault, GraphError
+
 
 @dataclass(frozen=True, slots=True)
 class Ref:
@@ -42,6 +44,10 @@ class Graph:
     """Nodes by id, in the order they are written. Never changed in place: a pass makes a new one."""
 
     nodes: Mapping[str, Node]
+    wires: Mapping[str, Ref] = field(default_factory=dict[str, Ref])
+    """Named values that fragments tap or replace: `model`, `positive`, `image`, …"""
+    outputs: tuple[str, ...] = ()
+    """Ids of the nodes whose files are wanted; what none of them needs is dropped."""
 
     def __getitem__(self, node_id: str) -> Node:
         return self.nodes[node_id]
@@ -51,3 +57,52 @@ class Graph:
 
     def __contains__(self, node_id: object) -> bool:
         return node_id in self.nodes
+
+    def rewired(self, renames: Mapping[Ref, Ref], nodes: Mapping[str, Node] | None = None) -> Graph:
+        """Every link, wire and output that names a key of `renames` follows it; chains are followed to the end."""
+        if not renames and nodes is None:
+            return self
+        final = {old: _follow(new, renames) for old, new in renames.items()}
+        kept = {node_id: _relink(node, final) for node_id, node in (nodes or self.nodes).items()}
+        wires = {name: final.get(ref, ref) for name, ref in self.wires.items()}
+        return Graph(kept, wires, self.outputs)
+
+
+def _follow(ref: Ref, renames: Mapping[Ref, Ref]) -> Ref:
+    while ref in renames:
+        ref = renames[ref]
+    return ref
+
+
+def _relink(node: Node, renames: Mapping[Ref, Ref]) -> Node:
+    if not any(type(value) is Ref and value in renames for value in node.inputs.values()):
+        return node
+    inputs = {name: renames.get(value, value) if type(value) is Ref else value for name, value in node.inputs.items()}
+    return Node(node.kind, inputs, node.title)
+
+
+def topological(nodes: Mapping[str, Node]) -> list[str]:
+    """Node ids with sources before consumers, ties in written order.
+
+    Errors: GraphError if the links form a cycle.
+    """
+    order: list[str] = []
+    state: dict[str, bool] = {}  # False while being visited, True when placed
+    for start in nodes:
+        stack = [start]
+        while stack:
+            node_id = stack[-1]
+            if node_id in state:
+                stack.pop()
+                if not state[node_id]:
+                    state[node_id] = True
+                    order.append(node_id)
+                continue
+            state[node_id] = False
+            for value in reversed(list(nodes[node_id].inputs.values())):
+                if type(value) is Ref and value.node in nodes:
+                    if state.get(value.node) is False:
+                        raise GraphError(Fault(node_id, f"its links form a cycle through {value.node!r}", "Break one"))
+                    if value.node not in state:
+                        stack.append(value.node)
+    return order

@@ -1,0 +1,86 @@
+"""LoRA: from an id to files, and from a stack's rule to the fragments that load them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from compiler.catalog import Catalog
+from compiler.errors import Fault, RequestError, nearest
+from compiler.template.expand import Attachment
+from compiler.template.library import Library
+from compiler.template.manifest import Asset, Stack
+
+SUFFIXES = (".safetensors", ".sft", ".pt", "")
+PAIR = {"high": "_high_noise", "low": "_low_noise"}
+"""Wan's two experts: NAME_high_noise and NAME_low_noise are a pair (the naming of its official files)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoraUse:
+    """A LoRA that a request asks for."""
+
+    id: str
+    strength: float
+    field: str
+    """Where it was asked, for messages: `loras[0].id`."""
+
+
+def resolve_lora(use: LoraUse, stack: Stack, library: Library, catalog: Catalog) -> Asset:
+    """The asset of that id, else a file of that name in the target's loras folder, or a pair of them.
+
+    Errors: RequestError if there is none, or it is of another family than the stack takes.
+    """
+    asset = library.assets.get(use.id) or _by_file(use.id, _known_files(library, catalog))
+    if asset is None or asset.kind != "lora":
+        known = [name for name, one in library.assets.items() if one.kind == "lora"]
+        cure = nearest(use.id, known) or "Put a file of that name into the loras folder, or a row into COMFYC_ASSETS"
+        raise RequestError(Fault(use.field, f"{use.id!r} is not a known LoRA", cure, code="unknown"))
+    families = stack.lora.families if stack.lora else ()
+    if asset.family and asset.family not in families:
+        raise RequestError(
+            Fault(
+                use.field,
+                f"{use.id!r} is a LoRA for {asset.family}, this model takes {' or '.join(families) or 'none'}",
+                "Choose one of that family",
+                code="wrong_family",
+            )
+        )
+    return asset
+
+
+def attachments(
+    uses: Iterable[tuple[Asset, float]], stack: Stack, *, wires: Mapping[str, str], label: str = ""
+) -> list[Attachment]:
+    """The fragments for these LoRA in order, labelled `high_1`, `low_1`, … by expert.
+
+    `wires` renames the stack's wires and `label` goes before the labels, where it sits beside a template's own stack.
+    """
+    rule = stack.lora
+    if rule is None:
+        return []
+    found: list[Attachment] = []
+    for number, (asset, strength) in enumerate(uses, 1):
+        for point in rule.points:
+            file = asset.files.get(point.expert) or asset.files.get("*")
+            if file is not None:
+                targets = {port: wires.get(wire, wire) for port, wire in point.wires.items()}
+                name = f"{label}{number}" if point.expert == "*" else f"{label}{point.expert}_{number}"
+                found.append(Attachment(rule.fragment, {"file": file, "strength": strength}, targets, name))
+    return found
+
+
+def _known_files(library: Library, catalog: Catalog) -> Sequence[str]:
+    files = catalog.files("loras")
+    return library.files["loras"] if files is None else files
+
+
+def _by_file(name: str, files: Sequence[str]) -> Asset | None:
+    for suffix in SUFFIXES:
+        if name + suffix in files:
+            return Asset(kind="lora", family="", files={"*": name + suffix})
+    for suffix in SUFFIXES:
+        pair = {expert: name + tag + suffix for expert, tag in PAIR.items()}
+        if all(file in files for file in pair.values()):
+            return Asset(kind="lora", family="", files=pair)
+    return None

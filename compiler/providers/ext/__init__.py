@@ -1,0 +1,3 @@
+"""ext.systems: images and videos by model id. Contract: its OpenAPI document 1.0.0."""
+
+KEY = "model"

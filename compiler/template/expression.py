@@ -1,0 +1,84 @@
+"""`{{ expressions }}` in a graph.json, compiled once as a single list expression.
+
+A string that is wholly one expression keeps the value's type; mixed text becomes a string. User text is only ever a
+value of a variable: it is never parsed, so a prompt of `{{ 7*7 }}` or `["4", 0]` stays exactly that text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import CodeType
+from typing import Any, cast
+
+from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, UndefinedError, meta, nodes
+from jinja2.environment import TemplateExpression
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from compiler.errors import Fault, TemplateError, nearest
+
+_ENV = ImmutableSandboxedEnvironment(keep_trailing_newline=True, undefined=StrictUndefined)
+_FUNCTIONS: Mapping[str, Any] = {"min": min, "max": max, "round": round}
+"""All that an expression may call."""
+_ENV.globals = dict(_FUNCTIONS)
+
+
+def is_expression(value: object) -> bool:
+    """True for a string of a graph.json that must be evaluated."""
+    return isinstance(value, str) and "{{" in value
+
+
+class Expressions:
+    """Many expressions, evaluated together: one call costs about as much as one expression."""
+
+    def __init__(self, sources: Sequence[tuple[str, str]], known: Mapping[str, Any]) -> None:
+        """`sources` are (place, text) pairs, `known` the names that a manifest declares.
+
+        Errors: TemplateError for bad syntax, blocks, or a name that is not declared, with the nearest that is.
+        """
+        self._places = [place for place, _ in sources]
+        items = [_parse(place, text, known) for place, text in sources]
+        self._evaluate: Callable[..., Any] = _compile(items)
+        self.names: frozenset[str] = frozenset[str]().union(*(_names(text) for _, text in sources))
+
+    def __call__(self, context: Mapping[str, Any]) -> list[Any]:
+        """The values, in the order of the sources. Raises TemplateError where one is undefined."""
+        try:
+            values = cast("list[Any]", self._evaluate(**context)) if self._places else []
+        except UndefinedError as error:
+            raise TemplateError(Fault(self._places[0], str(error), "Look at the manifest's params")) from error
+        for place, value in zip(self._places, values, strict=True):
+            if isinstance(value, Undefined):
+                raise TemplateError(Fault(place, "names something that is not there", "Look at the manifest's params"))
+        return values
+
+
+def _parse(place: str, text: str, known: Mapping[str, Any]) -> nodes.Expr:
+    try:
+        tree = _ENV.parse(text)
+    except TemplateSyntaxError as error:
+        raise TemplateError(Fault(place, f"{text!r}: {error.message}", "Write one {{ expression }}")) from error
+    for name in sorted(meta.find_undeclared_variables(tree)):
+        if name not in known and name not in _FUNCTIONS:
+            raise TemplateError(
+                Fault(place, f"{text!r}: {name!r} is not an input in manifest.json", nearest(name, known))
+            )
+    if len(tree.body) != 1 or not isinstance(tree.body[0], nodes.Output):
+        raise TemplateError(Fault(place, f"{text!r} holds a block", "Use fragments, not {% %}, for optional parts"))
+    parts = [_constant(part) for part in tree.body[0].nodes]
+    return parts[0] if len(parts) == 1 else nodes.Concat(parts)
+
+
+def _constant(part: nodes.Expr) -> nodes.Expr:
+    return nodes.Const(part.data) if isinstance(part, nodes.TemplateData) else part
+
+
+def _names(text: str) -> set[str]:
+    return meta.find_undeclared_variables(_ENV.parse(text))
+
+
+def _compile(items: list[nodes.Expr]) -> TemplateExpression:
+    body: list[nodes.Node] = [nodes.Assign(nodes.Name("result", "store"), nodes.List(items), lineno=1)]
+    tree = nodes.Template(body, lineno=1)
+    tree.set_environment(_ENV)
+    code: CodeType = _ENV.compile(tree)
+    return TemplateExpression(_ENV.template_class.from_code(_ENV, code, {}), undefined_to_none=False)
