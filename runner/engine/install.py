@@ -176,9 +176,8 @@ async def _from_clone(wanted: Install, source: Path, log: Log) -> Home:
     if done and done.lock.get("commit") == commit:
         return done
     _must_be_free(wanted.target)
-    await log.run(
-        f"clone to {wanted.target}", "git", "clone", "--quiet", "--no-checkout", source.resolve(), wanted.target
-    )
+    clone = ("git", "clone", "--quiet", "--no-checkout", os.path.abspath(source), wanted.target)
+    await log.run(f"clone to {wanted.target}", *clone)
     await log.run(f"check out {commit[:12]}", "git", "-C", wanted.target, "checkout", "--quiet", "--detach", commit)
     if wanted.python:
         return Home(wanted.target.resolve(), _python_of(wanted.python))
