@@ -5,8 +5,8 @@ handler returns. `run` numbers the retries of one key: each is an entry of its o
 waiting holds no slot. Handlers must be idempotent, for a crash may come after their work and before their return.
 
 What DBOS needs to be told, and why:
-- All its calls are made in threads of ours, and its workflows run on a loop of its own that hands over to ours: it would
-  block our loop at launch and destroy, and make its own pool our loop's default executor, which ends with it.
+- All its calls are made in threads of ours, and its workflows run on a loop of its own that hands over to ours: it
+  would block our loop at launch and destroy, and make its own pool our loop's default executor, which ends with it.
 - `application_version` is pinned: by default it is a hash of the code, and a deploy would strand the jobs of the last.
 - `executor_id` belongs to one live process: two with the same steal each other's tasks. On SQLite it is a constant
   (guarded by a lock on a file), so that a restart finds its own tasks again; on PostgreSQL it is new each time.
@@ -17,13 +17,11 @@ What DBOS needs to be told, and why:
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import fcntl
 import functools
-import os
 import socket
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -214,7 +212,7 @@ class Durable:
         return {wanted[status.workflow_id] for status in found}
 
     async def status(self, key: str, run: int = 0) -> str | None:
-        """DBOS's word for where a task stands: ENQUEUED, DELAYED, PENDING, SUCCESS, ERROR, CANCELLED…; None: unknown."""
+        """DBOS's word for where a task stands: ENQUEUED, DELAYED, PENDING, SUCCESS, ERROR, CANCELLED…; or None."""
         found = await self._call(DBOS.get_workflow_status, _workflow_id(key, run))
         return found.status if found else None
 
@@ -229,20 +227,24 @@ class Durable:
         active = sum(by_worker.values())
         return QueueStats(len(found) - active, active, by_worker)
 
-    async def take_over(self, dead: str) -> int:
-        """Puts the tasks that a dead executor was running back into their queues; returns how many. The caller holds
-        the lock that allows one process at a time to do so."""
-        found = await self._call(
-            functools.partial(
-                DBOS.list_workflows, status="PENDING", executor_id=dead, load_input=False, load_output=False
-            )
-        )
+    def executors(self) -> set[str]:
+        """Executors that have running tasks, dead or alive. Blocks: call it in a thread."""
+        found = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+        return {status.executor_id or "" for status in found}
+
+    def take_over(self, dead: str) -> int:
+        """Puts the tasks that a dead executor was running back into their queues; returns how many.
+
+        Blocks: call it in a thread, under a lock that one process at a time can have, for DBOS would also take a task
+        back from a peer that took it over just now.
+        """
+        found = DBOS.list_workflows(status="PENDING", executor_id=dead, load_input=False, load_output=False)
         by_queue: dict[str, list[str]] = {}
         for status in found:
             if status.queue_name:
                 by_queue.setdefault(status.queue_name, []).append(status.workflow_id)
         for queue, ids in by_queue.items():
-            await self._call(functools.partial(DBOS.resume_workflows, ids, queue_name=queue))
+            DBOS.resume_workflows(ids, queue_name=queue)
         return sum(map(len, by_queue.values()))
 
     async def forget(self, older_than_s: float, *, limit: int = 500) -> int:

@@ -42,7 +42,7 @@ class Live:
         self._numbers: dict[int, str] = {}
 
     def put(self, job: Job, *, here: bool | None = None) -> Job:
-        """Makes `job` what is known of it, and wakes who listens. `here`: whether this process runs it (None: as before)."""
+        """Makes `job` what is known of it, and wakes who listens. `here`: whether it runs in this process."""
         known = self._known.get(job.id)
         if known is None:
             known = self._known[job.id] = _Known(job, self._clock())

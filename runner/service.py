@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -134,12 +135,10 @@ class Service:
         if job.state.terminal:
             return job
         self._worker.cancel(job.id)
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CANCEL_WAIT_S):
-                async for job in self.subscribe(job.id):  # noqa: B020
-                    pass
-        except TimeoutError:
-            pass
+                async for changed in self.subscribe(job.id):
+                    job = changed
         return job
 
     def subscribe(self, job_id: str) -> AsyncIterator[Job]:

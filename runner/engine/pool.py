@@ -95,6 +95,11 @@ class Pool:
             self._update(name, held=chosen.held + 1)
             return name
 
+    def wake(self) -> None:
+        """Asks every waiting `choose` again: what it chooses by has changed outside the pool."""
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
     # --- what a run taught -------------------------------------------------------------------------------------
 
     def loaded(self, name: str, files: Collection[str]) -> None:
@@ -180,8 +185,7 @@ class Pool:
     def _update(self, name: str, **news: Any) -> None:
         """Not a coroutine: a cancelled lease must give its slot back at once."""
         self._instances[name] = replace(self._instances[name], **news)
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
+        self.wake()
 
     def _spawn(self, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.create_task(work)

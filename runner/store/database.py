@@ -104,9 +104,13 @@ class Database:
 
     async def write(self, work: Callable[[sa.Connection], T], *, again: bool = True) -> T:
         """Runs `work` in one transaction. `again=False`: it cannot be repeated after a lost connection."""
+
+        def call() -> T:
+            return self._write(work)
+
         if self.sqlite or not again:
-            return await self._call(self._write, work)
-        return await self._call(lambda: self._in_pool(lambda: self._write(work)))
+            return await self._call(call)
+        return await self._call(lambda: self._in_pool(call))
 
     def lock(self, connection: sa.Connection, name: str) -> None:
         """Holds the named lock until the transaction ends. SQLite has one writer at a time: nothing to do."""

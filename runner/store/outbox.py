@@ -81,6 +81,12 @@ class Outbox:
         values = {"state": state.value, "tries": message.tries + 1, "error": error, "updated_at": time.time()}
         await self._db.write(lambda connection: connection.execute(outbox.update().where(*where).values(values)))
 
+    async def skip(self, message: Message) -> None:
+        """Counts a try whose task was lost, so that the next has a number of its own."""
+        where = (outbox.c.id == message.id, outbox.c.tries == message.tries)
+        values = {"tries": message.tries + 1, "updated_at": time.time()}
+        await self._db.write(lambda connection: connection.execute(outbox.update().where(*where).values(values)))
+
     async def count(self) -> dict[str, int]:
         """Messages by state."""
         query = sa.select(outbox.c.state, sa.func.count()).group_by(outbox.c.state)

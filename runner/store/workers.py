@@ -44,3 +44,11 @@ class Workers:
 
     async def remove(self, worker_id: str) -> None:
         await self._db.write(lambda connection: connection.execute(workers.delete().where(workers.c.id == worker_id)))
+
+    def alive(self, connection: sa.Connection, silent_s: float) -> set[str]:
+        """Ids of those that have beaten within `silent_s` seconds."""
+        return set(connection.scalars(sa.select(workers.c.id).where(workers.c.beat > self._db.now() - silent_s)))
+
+    def bury(self, connection: sa.Connection, silent_s: float) -> None:
+        """Removes the others."""
+        connection.execute(workers.delete().where(workers.c.beat <= self._db.now() - silent_s))

@@ -1,0 +1,401 @@
+"""The loop of one job: lease an instance, compile for it, store the prompt_id, run, fold, store the end.
+
+The durable queue hands a job over until `run` returns; whatever that takes, only the newest attempt can end it. An
+attempt that lost its job (another worker has taken it over) notices at its next write and goes quietly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
+from uuid import uuid4
+
+import structlog
+
+from compiler import Compiled, Library, TargetError, compile_request, parse_request
+from runner.durable import Durable, rank
+from runner.engine.base import Engine, EngineError, Where
+from runner.engine.instance import Instance, Standing
+from runner.events import Assigned, Cancelled, Event, Failed, Progressed, Retrying, Started, Succeeded, fold
+from runner.execute import Bytes, Result, RunCancelled, execute
+from runner.failures import POLICIES, Fault, delay_s, fault_of, job_error
+from runner.job import Cause, Job, JobError, State
+from runner.live import Live
+from runner.scheduler import Place, Waiting, assign
+from runner.store.jobs import JobStore, Row
+from runner.store.storage import Storage, read
+from runner.store.timings import Timings
+
+JOBS: Final = "jobs"
+"""The durable queue of jobs."""
+SAVE_S: Final = 0.5
+"""How often the progress of running jobs is written, all in one transaction."""
+MAX_ATTEMPTS: Final = 25
+"""A job that was given to engines so often without an end takes workers down with it, and is given up."""
+TIMEOUT_S: Final = 3600.0
+
+log = structlog.get_logger("comfyc.worker")
+
+
+class Leases(Protocol):
+    """What the worker needs of the pool."""
+
+    def instances(self) -> tuple[Instance, ...]: ...
+    def lease(self, choose: Callable[[Sequence[Instance]], str | None]) -> AbstractAsyncContextManager[Instance]: ...
+    def loaded(self, name: str, files: Any) -> None: ...
+    def avoid(self, name: str, files: Any, seconds: float = ...) -> None: ...
+    def latch(self, name: str, why: str) -> None: ...
+    def wake(self) -> None: ...
+
+
+class LostJob(Exception):
+    """Another attempt has the job now, or it has ended: nothing is left to do here."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """A job that this process has in hand."""
+
+    row: Row
+    since: float
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    files: frozenset[str] = frozenset()
+    instance: str = ""
+    """Where it runs; empty while it waits for a slot."""
+    only: str = ""
+    avoid: set[str] = field(default_factory=set[str])
+
+
+class Worker:
+    """Runs the jobs of this process; `run` is the durable queue's handler."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        live: Live,
+        durable: Durable,
+        pool: Leases,
+        library: Library,
+        storage: Storage,
+        timings: Timings,
+        *,
+        ended: Callable[[Job], object] = lambda job: None,
+        timeout_s: float = TIMEOUT_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`ended` hears of each job that reached its end here, after it was stored."""
+        self._store, self._live, self._durable, self._pool = store, live, durable, pool
+        self._library, self._storage, self._timings = library, storage, timings
+        self._ended, self._timeout_s, self._clock = ended, timeout_s, clock
+        self._runs: dict[str, _Run] = {}
+        self._failed_on: dict[str, set[str]] = {}
+        self._uploads: dict[tuple[str, str], set[str]] = {}
+        self._dirty: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        self._spawn(self._save_loop())
+
+    async def stop(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def cancel(self, job_id: str) -> None:
+        """Ends the run of a job, if it is in this process."""
+        if job_id in self._runs:
+            self._runs[job_id].stop.set()
+            self._pool.wake()
+
+    # --- one entry of the durable queue ------------------------------------------------------------------------
+
+    async def run(self, job_id: str, number: int) -> None:
+        """Brings the job to its end, or to its next retry. `number` is the queue entry's."""
+        row = await self._store.get(job_id)
+        if row is None or row.job.state.terminal:
+            return
+        if row.run != number:
+            if row.run > number:  # a crash came between the two writes of a retry
+                await self._requeue(row.job, row.run, 0.0)
+            return
+        current = self._runs[job_id] = _Run(row, self._clock(), avoid=self._failed_on.get(job_id, set()))
+        if row.job.cancel_requested:
+            current.stop.set()
+        self._live.put(row.job, here=True)
+        try:
+            await self._run(current)
+        except LostJob as lost:
+            log.info("job is another's", job_id=job_id, why=str(lost))
+        except Exception as error:
+            log.exception("job failed inside comfyc", job_id=job_id)
+            await self._finish(job_id, Failed(job_error(error), _now()))
+        finally:
+            self._runs.pop(job_id, None)
+            self._dirty.discard(job_id)
+            self._live.release(job_id)
+            self._pool.wake()
+
+    async def _run(self, current: _Run) -> None:
+        while True:
+            job = current.row.job
+            if job.attempt >= MAX_ATTEMPTS:
+                error = JobError(Cause.ENGINE_LOST, f"Given up after {job.attempt} attempts.")
+                return await self._finish(job.id, Failed(error, _now()))
+            current.files = self._files(current)
+            current.only = self._prompt_holder(job)
+            try:
+                async with self._pool.lease(lambda _: self._choose(current)) as instance:
+                    current.instance = instance.name
+                    if await self._attempt(current, instance):
+                        return None
+            finally:
+                current.instance = ""
+            current.row = await self._again(job.id)
+
+    async def _again(self, job_id: str) -> Row:
+        """The row anew, after an attempt that did not come to run."""
+        row = await self._store.get(job_id)
+        if row is None or row.job.state.terminal:
+            raise LostJob("it has ended")
+        self._live.put(row.job)
+        return row
+
+    async def _attempt(self, current: _Run, instance: Instance) -> bool:
+        """One attempt on a leased instance. False: nothing was sent, choose again."""
+        job, engine = current.row.job, instance.engine
+        try:
+            joined = current.only == instance.name and await engine.where(job.prompt_id) is not Where.UNKNOWN
+            if current.stop.is_set() and not joined:
+                await self._finish(job.id, Cancelled(_now()))
+                return True
+            compiled = self._compile(current, instance, job.attempt + 1)
+        except TargetError as error:
+            return await self._unfit(current, instance, error)
+        except EngineError as error:
+            await self._failed(current, instance, error)
+            return True
+        prompt_id = job.prompt_id if joined else str(uuid4())
+        given = fold(job, Assigned(instance.name, prompt_id, job.attempt + 1))
+        store = self._store.adopt if joined else self._store.assign
+        if not await store(given, self._durable.executor_id):
+            row = await self._again(job.id)
+            if row.job.cancel_requested:
+                current.stop.set()
+            return False
+        if job.prompt_id and not joined:
+            self._abandon(job)
+        self._live.put(given)
+        try:
+            result = await self._execute(current, instance, compiled, given, fresh=not joined)
+        except RunCancelled:
+            await self._finish(job.id, Cancelled(_now()))
+        except TimeoutError:
+            with suppress(EngineError):
+                await engine.cancel(prompt_id)
+            error = JobError(Cause.TIMEOUT, f"It took longer than {self._timeout_s:.0f} seconds.")
+            await self._finish(job.id, Failed(error, _now()))
+        except Exception as error:
+            await self._failed(current, instance, error)
+        else:
+            await self._succeeded(job.id, compiled, instance, result)
+        return True
+
+    async def _execute(self, current: _Run, instance: Instance, compiled: Compiled, job: Job, *, fresh: bool) -> Result:
+        plan = compiled.plan
+        timing = self._timings.get(plan.template, instance.name)
+        self._pool.loaded(instance.name, current.files)
+        async with asyncio.timeout(self._timeout_s):
+            return await execute(
+                instance.engine,
+                compiled,
+                self._media(current.row),
+                prompt_id=job.prompt_id,
+                emit=lambda event: self._emit(job.id, event),
+                sink=self._storage,
+                folder=job.id,
+                expected_s=timing.expected(sum(plan.steps.values())) if timing else None,
+                fresh=fresh,
+                known_uploads=self._uploads.setdefault((instance.name, instance.boot), set()),
+                stop=current.stop,
+            )
+
+    def _emit(self, job_id: str, event: Event) -> None:
+        """A change while it runs: told here at once, written soon."""
+        job = self._live.peek(job_id)
+        if job is not None and job.state is State.QUEUED and isinstance(event, Progressed):
+            self._live.apply(job_id, Started(_now()))
+        self._live.apply(job_id, event)
+        self._dirty.add(job_id)
+
+    # --- how it ends -------------------------------------------------------------------------------------------
+
+    async def _succeeded(self, job_id: str, compiled: Compiled, instance: Instance, result: Result) -> None:
+        await self._finish(job_id, Succeeded(result.outputs, _now()))
+        self._failed_on.pop(job_id, None)
+        plan = compiled.plan
+        await self._timings.add(plan.template, instance.name, result.seconds, sum(plan.steps.values()))
+
+    async def _finish(self, job_id: str, event: Succeeded | Failed | Cancelled) -> None:
+        """Stores the end, and only then shows it. Raises LostJob if it is not ours to end."""
+        job = self._live.peek(job_id)
+        if job is None:
+            raise LostJob("it is not known here")
+        ended = fold(job, event)
+        if not await self._store.finish(ended):
+            row = await self._again(job_id)
+            if row.job.attempt != job.attempt:
+                raise LostJob("another attempt has begun")
+            ended = fold(job, Cancelled(event.at))  # somebody asked for that before it succeeded
+            if not await self._store.finish(ended):
+                raise LostJob("another attempt has begun")
+        self._live.put(ended)
+        log.info("job ended", job_id=job_id, state=ended.state.value, attempt=ended.attempt, instance=ended.instance)
+        self._ended(ended)
+
+    async def _failed(self, current: _Run, instance: Instance, error: Exception) -> None:
+        """Retries what is an engine's fault, within its limit; else the job has failed."""
+        job_id = current.row.job.id
+        fault, told = fault_of(error), job_error(error)
+        policy = POLICIES[fault]
+        if fault is Fault.INTERNAL:
+            log.exception("run failed inside comfyc", job_id=job_id, exc_info=error)
+        await self._tend(instance, fault, current.files, str(error))
+        if current.stop.is_set():
+            return await self._finish(job_id, Cancelled(_now()))
+        number = current.row.run
+        if number >= policy.retries:
+            return await self._finish(job_id, Failed(told, _now()))
+        if policy.elsewhere:
+            self._failed_on.setdefault(job_id, set()).add(instance.name)
+        wait = delay_s(fault, number)
+        job = self._live.apply(job_id, Retrying(told, wait))
+        log.warning("job is retried", job_id=job_id, fault=fault.value, delay_s=wait, instance=instance.name)
+        if not await self._store.retry(job, number + 1, forget=not policy.keep_prompt):
+            raise LostJob("another attempt has begun")
+        return await self._requeue(job, number + 1, wait)
+
+    async def _tend(self, instance: Instance, fault: Fault, files: frozenset[str], why: str) -> None:
+        """What the instance needs after such a fault."""
+        if fault is Fault.OUT_OF_MEMORY:
+            self._pool.avoid(instance.name, files)
+            with suppress(EngineError):
+                await instance.engine.free()
+        elif fault is Fault.DEVICE:
+            self._pool.latch(instance.name, why)
+
+    async def _unfit(self, current: _Run, instance: Instance, error: TargetError) -> bool:
+        """The instance lacks something: another may have it."""
+        current.avoid.add(instance.name)
+        if all(one.name in current.avoid for one in self._ready()):
+            await self._finish(current.row.job.id, Failed(JobError(Cause.UNAVAILABLE, str(error)), _now()))
+            return True
+        return False
+
+    async def _requeue(self, job: Job, number: int, wait: float) -> None:
+        await self._durable.retry(JOBS, job.id, number, rank=rank(job.priority, job.number), delay_s=wait)
+
+    def _abandon(self, job: Job) -> None:
+        """A prompt that nobody will fetch may still run, if its instance lives: it is cancelled."""
+        engine = next((one.engine for one in self._pool.instances() if one.name == job.instance), None)
+        if engine is not None:
+            self._spawn(_cancel_quietly(engine, job.prompt_id))
+
+    # --- which instance ----------------------------------------------------------------------------------------
+
+    def _choose(self, current: _Run) -> str | None:
+        """This job's place in the plan for all that wait here; None to go on waiting."""
+        if current.stop.is_set():  # it takes any slot, only to be ended in order
+            return next((one.name for one in self._pool.instances() if one.free), None)
+        if current.only and current.only not in {one.name for one in self._ready()}:
+            current.only = ""
+        waiting = [_waiting(run) for run in self._runs.values() if not run.instance]
+        places = [self._place(one) for one in self._ready()]
+        made = assign(waiting, places, self._clock())
+        return next((one.instance for one in made if one.job_id == current.row.job.id), None)
+
+    def _ready(self) -> list[Instance]:
+        return [one for one in self._pool.instances() if one.standing is Standing.READY]
+
+    def _place(self, instance: Instance) -> Place:
+        tenants = tuple(run.row.job.tenant for run in self._runs.values() if run.instance == instance.name)
+        return Place(instance.name, instance.free, instance.slots, instance.warm, instance.avoided, tenants)
+
+    def _prompt_holder(self, job: Job) -> str:
+        """The instance that was given the job's prompt, if it is one of ours."""
+        known = {one.name for one in self._ready()}
+        return job.instance if job.prompt_id and job.instance in known else ""
+
+    # --- its graph ---------------------------------------------------------------------------------------------
+
+    def _compile(self, current: _Run, instance: Instance, attempt: int) -> Compiled:
+        """The graph for the leased instance. Raises RequestError or TargetError."""
+        if instance.catalog is None:
+            raise EngineError("The instance has not told what it offers.")
+        return self._compiled(current.row, instance, attempt)
+
+    def _compiled(self, row: Row, instance: Instance, attempt: int) -> Compiled:
+        """The prefix holds the attempt: no attempt finds its outputs in the engine's cache, which lists no files."""
+        assert instance.catalog is not None
+        provider, request = parse_request(row.job.dialect, row.job.request, operation="")
+        media = {value: stored.media for value, stored in row.media.items()}
+        prefix = f"comfyc/{row.job.id}-{attempt}"
+        return compile_request(provider, request, media, self._library, instance.catalog, prefix=prefix)
+
+    def _files(self, current: _Run) -> frozenset[str]:
+        """Model files of its graph, by the first catalog that it compiles for."""
+        for instance in self._ready():
+            with suppress(Exception):
+                return frozenset(file for _, file in self._compiled(current.row, instance, 0).plan.files)
+        return frozenset()
+
+    def _media(self, row: Row) -> Mapping[str, Bytes]:
+        def reader(key: str) -> Callable[[], Any]:
+            return lambda: read(self._storage, key)
+
+        return {stored.media.name: reader(stored.key) for stored in row.media.values()}
+
+    # --- writing progress --------------------------------------------------------------------------------------
+
+    async def _save_loop(self) -> None:
+        """Writes what changed, and hears of cancellations that another process was asked for."""
+        while True:
+            await asyncio.sleep(SAVE_S)
+            try:
+                await self._save()
+            except Exception:
+                log.exception("progress could not be stored")
+
+    async def _save(self) -> None:
+        if not self._runs:
+            return
+        dirty, self._dirty = self._dirty, set()
+        known = [job for job_id in dirty if (job := self._live.peek(job_id)) and not job.state.terminal]
+        if known:
+            await self._store.save(known)
+        for job_id in await self._store.to_cancel(self._durable.executor_id):
+            self.cancel(job_id)
+
+    def _spawn(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _waiting(run: _Run) -> Waiting:
+    job = run.row.job
+    return Waiting(job.id, job.tenant, job.number, run.since, job.priority, run.files, run.only, frozenset(run.avoid))
+
+
+async def _cancel_quietly(engine: Engine, prompt_id: str) -> None:
+    with suppress(EngineError):
+        await engine.cancel(prompt_id)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,164 @@
+"""What the tests of the job side share: databases of both kinds, and a backend on real sandboxes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import sqlalchemy as sa
+
+from compiler import Library, MediaRef, RequestError, load_library, shipped_catalog
+from compiler.errors import Fault as Mistake
+from runner.backend import Backend
+from runner.engine.client import ComfyClient
+from runner.engine.pool import Pool
+from runner.engine.sandbox.faults import Fault
+from runner.engine.sandbox.server import Sandbox
+from runner.job import Callback, Job
+from runner.store.database import Database
+from runner.store.media import StoredMedia
+from runner.store.storage import LocalStorage
+
+POSTGRES = os.environ.get("COMFYC_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+IMAGE = {"model": "illustrious-hentai-rx", "prompt": "a red door", "width": 512, "height": 512, "seed": 7}
+
+
+@contextmanager
+def database_url(kind: str, folder: Path) -> Iterator[str]:
+    """The URL of an empty database that lives as long as the block. A missing PostgreSQL is a failure, not a skip."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder / 'comfyc.db'}"
+        return
+    name = f"comfyc_test_{uuid4().hex[:12]}"
+    server = sa.create_engine(
+        sa.make_url(POSTGRES).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool
+    )
+    with server.connect() as connection:
+        connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
+    try:
+        yield sa.make_url(POSTGRES).set(database=name).render_as_string(hide_password=False)
+    finally:
+        with server.connect() as connection:
+            connection.exec_driver_sql(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@cache
+def library() -> Library:
+    return load_library()
+
+
+@cache
+def stocked(version: str = "0.8.0") -> Any:
+    return library().stocked(shipped_catalog(version))
+
+
+class NoMedia:
+    """No reference means anything."""
+
+    async def resolve(self, tenant: str, ref: MediaRef) -> StoredMedia:
+        raise RequestError(Mistake(ref.field, "is unknown"))
+
+
+@dataclass
+class Receiver:
+    """A webhook receiver: keeps every request, answers with the next of `answers`, then 200."""
+
+    answers: list[int] = field(default_factory=list)
+    got: list[httpx2.Request] = field(default_factory=list)
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        self.got.append(request)
+        return httpx2.Response(self.answers.pop(0) if self.answers else 200)
+
+    def client(self) -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(transport=httpx2.MockTransport(self))
+
+
+@dataclass
+class Setup:
+    """A running backend with what a test looks at."""
+
+    backend: Backend
+    pool: Pool
+    sandboxes: list[Sandbox]
+    storage: LocalStorage
+    database: Database
+    receiver: Receiver
+
+    async def submit(self, tenant: str = "acme", **more: Any) -> Job:
+        body = {**IMAGE, **more.pop("body", {})}
+        return await self.backend.service.submit(tenant, "ext", body, operation="image", **more)
+
+    async def end(self, job: Job, seconds: float = 30.0) -> Job:
+        """The job once it has ended."""
+        async with asyncio.timeout(seconds):
+            async for job in self.backend.service.subscribe(job.id):
+                pass
+        return job
+
+    async def started(self, job: Job, seconds: float = 10.0) -> Job:
+        """The job once it runs."""
+        async with asyncio.timeout(seconds):
+            async for job in self.backend.service.subscribe(job.id):
+                if job.state != "queued":
+                    return job
+        raise AssertionError("it never began")
+
+
+@asynccontextmanager
+async def setup(
+    url: str,
+    folder: Path,
+    *,
+    instances: int = 1,
+    faults: Sequence[Sequence[Fault]] = (),
+    step_seconds: float = 0.0,
+    receiver: Receiver | None = None,
+    encode: Callable[[Job], Mapping[str, Any]] = lambda job: {"id": job.number, "state": job.state.value},
+    **options: Any,
+) -> AsyncIterator[Setup]:
+    """A backend on sandboxes of this process."""
+    receiver = receiver or Receiver()
+    async with AsyncExitStack() as stack:
+        sandboxes: list[Sandbox] = []
+        for index in range(instances):
+            box = Sandbox(
+                stocked(),
+                folder / f"box-{index}",
+                name=f"box-{index}",
+                faults=faults[index] if index < len(faults) else (),
+                step_seconds=step_seconds,
+            )
+            sandboxes.append(await stack.enter_async_context(box))
+        pool = Pool([ComfyClient(box.url, name=box.name) for box in sandboxes], watch_s=0.2)
+        await pool.start()
+        stack.push_async_callback(pool.stop)
+        database = Database(url)
+        await database.open()
+        stack.push_async_callback(database.close)
+        storage = LocalStorage(folder / "storage")
+        backend = Backend(
+            database,
+            pool,
+            library(),
+            storage,
+            options.pop("media", None) or NoMedia(),
+            encode_webhook=encode,
+            webhook_secret=SECRET,
+            client=receiver.client,
+            **{"poll_s": 0.02, **options},
+        )
+        await stack.enter_async_context(backend)
+        yield Setup(backend, pool, sandboxes, storage, database, receiver)
+
+
+CALLBACK = Callback("https://receiver.example/hook", "callback-token")
