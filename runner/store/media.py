@@ -101,9 +101,8 @@ class MediaStore:
         except Unreadable as error:
             raise RequestError(Fault(field, error.what, error.cure, "unreadable")) from error
         if endings and facts.ending not in endings:
-            raise RequestError(
-                Fault(field, f"is {facts.ending.upper()}", f"Send {' or '.join(endings).upper()}", "wrong_type")
-            )
+            wanted = " or ".join(ending.upper() for ending in endings)
+            raise RequestError(Fault(field, f"is {facts.ending.upper()}", f"Send {wanted}", "wrong_type"))
         record = _record(tenant, data, facts, filename)
         known = await self._files.get(tenant, record.id)
         if known is None:

@@ -1,0 +1,90 @@
+"""What a dialect's routes work with, and how they are set."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from starlette.requests import Request
+
+from runner.api.links import Links
+from runner.api.problem import unauthorised
+from runner.job import Callback, Job
+from runner.store.guard import Guard
+from runner.store.keys import KeyRing, Principal
+from runner.store.media import MediaStore
+from runner.store.storage import Storage
+from runner.telemetry import Telemetry
+
+
+class Jobs(Protocol):
+    """The part of the service that dialects use; `runner.service.Service` is the real one."""
+
+    async def submit(
+        self,
+        tenant: str,
+        dialect: str,
+        body: Mapping[str, Any],
+        *,
+        operation: str = "",
+        callback: Callback | None = None,
+        priority: int = 0,
+        limit: int | None = None,
+    ) -> Job: ...
+
+    async def get(self, tenant: str, ident: int | str) -> Job | None: ...
+
+    async def list(self, tenant: str, *, limit: int = 50, before: int | None = None) -> list[Job]: ...
+
+    async def cancel(self, tenant: str, ident: int | str) -> Job | None: ...
+
+    def subscribe(self, job_id: str) -> AsyncIterator[Job]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ApiConfig:
+    """How the API is set."""
+
+    secret: bytes
+    """Signs media links."""
+    public_url: str = ""
+    """Address that callers reach the API at; empty: each caller's own Host header, which webhooks do not have."""
+    url_seconds: int = 3600
+    """How long a media link opens."""
+    active_jobs: int = 6
+    """Most unfinished jobs of one tenant: the ext contract's "max 6 concurrent generations"."""
+    max_json: int = 1024 * 1024
+    """Largest JSON body, bytes."""
+    max_upload: int = 10 * 1024 * 1024
+    """Largest uploaded file, bytes: the ext contract's "max 10MB"."""
+    request_seconds: float = 120.0
+    """Longest time to answer."""
+    open_metrics: bool = True
+    """False: /metrics wants an admin key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a dialect's routes work with."""
+
+    service: Jobs
+    media: MediaStore
+    storage: Storage
+    keys: KeyRing
+    guard: Guard
+    links: Links
+    telemetry: Telemetry
+    config: ApiConfig
+
+    async def bearer(self, request: Request) -> Principal:
+        """Who sent this request, by `Authorization: Bearer <key>`. Raises Problem 401."""
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        principal = await self.keys.principal(key.strip()) if scheme.lower() == "bearer" and key else None
+        if principal is None:
+            raise unauthorised()
+        return principal
+
+    def links_for(self, request: Request) -> Links:
+        """Media links under the address that this caller used, unless one is set."""
+        return self.links if self.config.public_url else self.links.at(str(request.base_url))
