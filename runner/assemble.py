@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from compiler import Library, load_library, shipped_catalog
 from compiler.errors import Fault
+from runner.engine.open import EngineOptions
 from runner.settings import Settings, SettingsError
 from runner.store.database import Database
+
+
+def library_of(settings: Settings) -> Library:
+    """The shipped templates and tables, with those that the settings add.
+
+    Errors: TemplateError if a file is wrong.
+    """
+    return load_library(asset_files=settings.assets, template_dirs=settings.templates)
+
+
+def engine_options(settings: Settings, library: Library, data: Path | None = None) -> EngineOptions:
+    """What opening engines needs; `data` in place of the settings' data folder."""
+    return EngineOptions(
+        data=data or settings.data,
+        comfyui_home=settings.comfyui_home,
+        instances=settings.instances,
+        sandbox_version=settings.sandbox_version,
+        sandbox_step_seconds=settings.sandbox_step_seconds,
+        sandbox_catalog=library.stocked(shipped_catalog(settings.sandbox_version)),
+        models=settings.models,
+        devices=settings.devices or None,
+        arguments=tuple(shlex.split(settings.comfyui_arguments)),
+    )
 
 
 @asynccontextmanager

@@ -77,6 +77,12 @@ class Settings(BaseSettings):
     """Folder of the ComfyUI that the managed engine starts (the variable has no prefix: `COMFYUI_HOME`)."""
     instances: int = Field(1, ge=1, le=64)
     """How many sandboxes or managed ComfyUI processes to start."""
+    models: Path | None = None
+    """Models folder of managed ComfyUI processes; empty for that of COMFYUI_HOME."""
+    devices: Words = ()
+    """CUDA_VISIBLE_DEVICES of the managed processes, in turn, separated by commas; empty for every GPU there is."""
+    comfyui_arguments: str = ""
+    """More arguments of ComfyUI's main.py for managed processes, as in a shell: `--lowvram --fast`."""
     sandbox_version: Literal["0.3.64", "0.8.0"] = "0.8.0"
     """ComfyUI version that the sandbox behaves like."""
     sandbox_step_seconds: float = Field(0.02, ge=0, le=60)
@@ -85,10 +91,12 @@ class Settings(BaseSettings):
     """Files of asset rows (LoRA ids, checkpoints) read beside the shipped tables, separated by commas."""
     templates: Paths = ()
     """Folders of graph templates read beside the shipped ones, separated by commas."""
+    active_jobs: int = Field(6, ge=1)
+    """Most unfinished jobs of one tenant; one more is answered 429."""
     api_keys: Keys = ()
     """Fixed API keys, `tenant:key,…`; beside those made by `comfyc keys create`."""
     admin_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_words)] = ()
-    """Keys for the metrics and other operator pages, separated by commas; empty: those pages need none on loopback."""
+    """Keys that may read /metrics, separated by commas; empty: anybody who reaches the port may."""
     allow_hosts: Words = ()
     """Hosts that media fetches and webhooks may reach although their address is private, separated by commas."""
     webhook_secret: SecretStr = SecretStr("")

@@ -30,8 +30,9 @@ def load_catalog(choice: str | None) -> Catalog:
 def read_catalog(path: str) -> Catalog:
     """Reads what `comfyc catalog pull` wrote, the JSON of GET /object_info, or the compact form."""
     data = read_json(path, "the JSON of GET /object_info")
-    if isinstance(data, dict) and "object_info" in data:
-        return parse_catalog(data["object_info"], version=str(data.get("comfyui_version", "")), source=path)
+    pulled = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
+    if "object_info" in pulled:
+        return parse_catalog(pulled["object_info"], version=str(pulled.get("comfyui_version", "")), source=path)
     return parse_catalog(data, source=path)
 
 

@@ -8,19 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from compiler import Library, load_library
 from compiler.media import Media
 from runner.cli.media_files import media_store, resolve_media
 from runner.cli.request_file import RequestFile, load_request
 from runner.settings import Settings
-
-
-def library_of(settings: Settings) -> Library:
-    """The shipped templates and tables, with those that the settings add.
-
-    Errors: TemplateError if a file is wrong.
-    """
-    return load_library(asset_files=settings.assets, template_dirs=settings.templates)
 
 
 def read_request(args: argparse.Namespace, source: str, settings: Settings) -> tuple[RequestFile, Mapping[str, Media]]:

@@ -23,8 +23,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from compiler import compile_request
+    from runner.assemble import library_of
     from runner.cli.catalogs import load_catalog
-    from runner.cli.graphs import library_of, read_request
+    from runner.cli.graphs import read_request
 
     if len(args.request) > 1 and args.out is None:
         raise InputError(Fault("--out", "is missing", "Several graphs need a folder: --out DIR"))
