@@ -176,8 +176,7 @@ async def _from_clone(wanted: Install, source: Path, log: Log) -> Home:
     if done and done.lock.get("commit") == commit:
         return done
     _must_be_free(wanted.target)
-    clone = ("git", "clone", "--quiet", "--no-checkout", os.path.abspath(source), wanted.target)
-    await log.run(f"clone to {wanted.target}", *clone)
+    await log.run(f"clone to {wanted.target}", *_clone(source, wanted.target))
     await log.run(f"check out {commit[:12]}", "git", "-C", wanted.target, "checkout", "--quiet", "--detach", commit)
     if wanted.python:
         return Home(wanted.target.resolve(), _python_of(wanted.python))
@@ -187,6 +186,10 @@ async def _from_clone(wanted: Install, source: Path, log: Log) -> Home:
     requirements = ("-r", wanted.target / "requirements.txt", *limits)
     await log.run("install its requirements", _python_of(venv), "-m", "pip", "install", "-q", *requirements)
     return Home(wanted.target.resolve(), _python_of(venv))
+
+
+def _clone(source: Path, target: Path) -> tuple[str | Path, ...]:
+    return ("git", "clone", "--quiet", "--no-checkout", source.absolute(), target)
 
 
 def _installed(target: Path) -> Home | None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from compiler import load_library, shipped_catalog
+from compiler.catalog import Catalog
 from compiler.errors import ComfycError, Fault
 from runner.engine.base import Engine
 from runner.engine.client import ComfyClient
 from runner.engine.http import Timing
+
+if TYPE_CHECKING:
+    from runner.engine.sandbox.server import Sandbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,9 @@ class EngineOptions:
     instances: int = 1
     """How many sandboxes or managed processes."""
     sandbox_version: str = "0.8.0"
+    """Of the shipped catalogs."""
+    sandbox_catalog: Catalog | None = None
+    """What the sandbox offers; None: the shipped catalog with every model file that the stacks name."""
     sandbox_step_seconds: float = 0.02
     models: Path | None = None
     """Managed: the models folder; None takes that of the ComfyUI folder."""
@@ -71,26 +78,24 @@ def _address(word: str) -> str:
 class SandboxEngine(ComfyClient):
     """A sandbox that runs inside this process, reached over loopback like any other engine."""
 
-    _owned: AsyncExitStack
+    sandbox: Sandbox
 
     @classmethod
     async def start(cls, name: str, options: EngineOptions) -> SandboxEngine:
         """Starts a sandbox on a free port."""
         from runner.engine.sandbox.server import Sandbox
 
-        async with AsyncExitStack() as stack:
-            sandbox: Any = await stack.enter_async_context(
-                Sandbox(
-                    version=options.sandbox_version,
-                    data=options.data / name,
-                    step_seconds=options.sandbox_step_seconds,
-                )
-            )
-            engine = cls(sandbox.url, name=name, timing=options.timing)
-            engine._owned = stack.pop_all()
-            return engine
-        raise AssertionError("unreachable")
+        sandbox = Sandbox(
+            options.sandbox_catalog or load_library().stocked(shipped_catalog(options.sandbox_version)),
+            options.data / name,
+            name=name,
+            step_seconds=options.sandbox_step_seconds,
+        )
+        await sandbox.start()
+        engine = cls(sandbox.url, name=name, timing=options.timing)
+        engine.sandbox = sandbox
+        return engine
 
     async def close(self) -> None:
         await super().close()
-        await self._owned.aclose()
+        await self.sandbox.stop()
