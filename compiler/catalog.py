@@ -185,5 +185,10 @@ class Catalog:
 def _fill(schema: NodeSchema, files: Mapping[str, tuple[str, ...]]) -> NodeSchema:
     if not any(spec.folder in files for spec in schema.inputs):
         return schema
-    inputs = tuple(replace(spec, values=files[spec.folder]) if spec.folder in files else spec for spec in schema.inputs)
-    return replace(schema, inputs=inputs)
+    return replace(schema, inputs=tuple(_stock(spec, files) for spec in schema.inputs))
+
+
+def _stock(spec: InputSpec, files: Mapping[str, tuple[str, ...]]) -> InputSpec:
+    if spec.folder not in files:
+        return spec
+    return replace(spec, values=(*files[spec.folder], *spec.options.get("beside_files", ())))

@@ -167,10 +167,12 @@ def _fault(detail: ErrorDetails) -> Fault:
     shown = repr(detail["input"])
     if len(shown) > 60:
         shown = shown[:57] + "…"
-    return Fault(where or "body", f"{text.format(**context)}, not {shown}", code=code)
+    said = text.format(**context)
+    return Fault(where or "body", said if kind == "null" else f"{said}, not {shown}", code=code)
 
 
 _WORDS: Mapping[str, tuple[str, str]] = {
+    "null": ("must not be null: leave it out", "null"),
     "greater_than_equal": ("must be at least {ge}", "out_of_range"),
     "less_than_equal": ("must be at most {le}", "out_of_range"),
     "string_too_short": ("must have at least {min_length} character(s)", "out_of_range"),

@@ -45,7 +45,7 @@ def parse_text(text: str) -> Graph:
     """
     nodes: dict[str, Node] = {}
     outputs: list[str] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         stripped = line.strip()
         if not stripped or stripped.startswith("#"):
             continue
