@@ -55,18 +55,30 @@ class Backend:
         look_ahead: int | None = None,
         poll_s: float = 0.1,
         timeout_s: float = 3600.0,
+        count_job: Callable[[Job], object] = lambda job: None,
+        count_webhook: Callable[[str], object] = lambda outcome: None,
     ) -> None:
         """`look_ahead`: how many jobs more than slots this process takes, so that it can choose among them; None: as
-        many as slots on SQLite, none on PostgreSQL, where another process might have a free slot for them."""
+        many as slots on SQLite, none on PostgreSQL, where another process might have a free slot for them.
+        `count_job` hears of each job that is accepted here and of each that ends here; `count_webhook` of each try:
+        `delivered`, `failed` or `dead`."""
         slots = sum(instance.slots for instance in pool.instances())
         extra = look_ahead if look_ahead is not None else slots if database.sqlite else 0
         self.slots = slots + extra
         self.jobs, self.outbox, self.timings = JobStore(database), Outbox(database), Timings(database)
         self.live = Live(self.jobs)
         self.durable = Durable(database.url.render_as_string(hide_password=False), poll_s=poll_s)
+        self._count_job = count_job
         more: dict[str, Any] = {"delays_s": webhook_delays_s} if webhook_delays_s is not None else {}
         self.webhooks = Webhooks(
-            self.outbox, self.jobs, self.durable, Signer(webhook_secret), encode_webhook, client, **more
+            self.outbox,
+            self.jobs,
+            self.durable,
+            Signer(webhook_secret),
+            encode_webhook,
+            client,
+            told=count_webhook,
+            **more,
         )
         self.worker = Worker(
             self.jobs,
@@ -80,7 +92,7 @@ class Backend:
             timeout_s=timeout_s,
         )
         catalogs = PoolCatalogs(pool)
-        self.service = Service(self.jobs, self.live, self.durable, self.worker, catalogs, library, media)
+        self.service = Service(self.jobs, self.live, self.durable, self.worker, catalogs, library, media, count_job)
         self._takeover = Takeover(database, self.durable, self.slots, silent_s=silent_s)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -144,6 +156,7 @@ class Backend:
                 log.exception("sweep failed")
 
     def _job_ended(self, job: Job) -> None:
+        self._count_job(job)
         if job.callback is not None:
             self._spawn(self._announce(job))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import structlog
@@ -72,9 +72,11 @@ class Service:
         instances: Instances,
         library: Library,
         media: MediaResolver,
+        accepted: Callable[[Job], object] = lambda job: None,
     ) -> None:
         self._store, self._live, self._durable, self._worker = store, live, durable, worker
         self._instances, self._library, self._media = instances, library, media
+        self._accepted = accepted
 
     async def submit(
         self,
@@ -109,6 +111,7 @@ class Service:
             priority=priority,
         )
         job = self._live.put(await self._store.insert(new, limit=limit))
+        self._accepted(job)
         try:
             await self._durable.submit(JOBS, job.id, 0, rank=rank(job.priority, job.number))
         except Exception:

@@ -75,9 +75,12 @@ class Webhooks:
         *,
         delays_s: Sequence[float] = DELAYS_S,
         clock: Callable[[], float] = time.time,
+        told: Callable[[str], object] = lambda outcome: None,
     ) -> None:
+        """`told` hears what became of each try: `delivered`, `failed` or `dead`."""
         self._outbox, self._jobs, self._durable, self._signer = outbox, jobs, durable, signer
         self._encode, self._make_client, self._delays_s, self._clock = encode, client, delays_s, clock
+        self._told = told
         self._client: httpx2.AsyncClient | None = None
 
     async def announce(self, job: Job) -> None:
@@ -101,13 +104,16 @@ class Webhooks:
         error, final = await self._try(message)
         if not error:
             await self._outbox.tried(message, Delivery.DELIVERED)
+            self._told("delivered")
             return
         if final or number >= len(self._delays_s):
             log.error("webhook given up", message_id=message.id, job_id=message.job_id, why=error)
             await self._outbox.tried(message, Delivery.DEAD, error)
+            self._told("dead")
             return
         log.warning("webhook failed", message_id=message.id, job_id=message.job_id, why=error, tries=number + 1)
         await self._outbox.tried(message, Delivery.PENDING, error)
+        self._told("failed")
         await self._next(message.id, number + 1)
 
     async def _next(self, message_id: str, number: int) -> None:
