@@ -12,11 +12,13 @@ import numpy as np
 from runner.engine.sandbox.ops.values import Floats, digest
 
 HUES: Final[Mapping[str, float]] = {
-    "red": 0.99, "ruby": 0.97, "rose": 0.94, "pink": 0.92, "fire": 0.04, "lava": 0.03, "autumn": 0.07, "copper": 0.06,
-    "orange": 0.08, "sunset": 0.05, "amber": 0.11, "gold": 0.13, "golden": 0.13, "desert": 0.10, "yellow": 0.15, "sun": 0.13,
-    "lime": 0.24, "grass": 0.28, "meadow": 0.27, "green": 0.34, "forest": 0.37, "jungle": 0.36, "emerald": 0.42, "teal": 0.49,
-    "turquoise": 0.48, "cyan": 0.5, "ice": 0.54, "snow": 0.56, "sky": 0.56, "sea": 0.54, "ocean": 0.56, "water": 0.55, "rain": 0.58,
-    "blue": 0.61, "navy": 0.63, "night": 0.65, "space": 0.69, "indigo": 0.7, "violet": 0.76, "purple": 0.78, "magenta": 0.86,
+    "red": 0.99, "ruby": 0.97, "rose": 0.94, "pink": 0.92, "fire": 0.04, "lava": 0.03, "autumn": 0.07,
+    "copper": 0.06, "orange": 0.08, "sunset": 0.05, "amber": 0.11, "gold": 0.13, "golden": 0.13,
+    "desert": 0.10, "yellow": 0.15, "sun": 0.13, "lime": 0.24, "grass": 0.28, "meadow": 0.27, "green": 0.34,
+    "forest": 0.37, "jungle": 0.36, "emerald": 0.42, "teal": 0.49, "turquoise": 0.48, "cyan": 0.5,
+    "ice": 0.54, "snow": 0.56, "sky": 0.56, "sea": 0.54, "ocean": 0.56, "water": 0.55, "rain": 0.58,
+    "blue": 0.61, "navy": 0.63, "night": 0.65, "space": 0.69, "indigo": 0.7, "violet": 0.76, "purple": 0.78,
+    "magenta": 0.86,
 }  # fmt: skip
 """Words → hue (0..1)."""
 SPREAD: Final = (0.0, 0.09, -0.12, 0.46, 0.16)

@@ -1,6 +1,6 @@
-"""The placeholder scene: a sky with a sun, drifting lights and ridges, all from a digest. Computed small, enlarged smoothly.
+"""The placeholder scene: a sky with a sun, drifting lights and ridges, all from a digest; computed small, enlarged.
 
-frames = scene("9f…", palette("a red door", "9f…"), times=np.linspace(0, 1, 81), width=832, height=480)
+frames = scene("9f…", palette("a red door", "9f…"), np.linspace(0, 1, 81), 832, 480)
 """
 
 from __future__ import annotations

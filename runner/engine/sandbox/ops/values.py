@@ -1,8 +1,8 @@
 """What travels on the sandbox's wires: pictures as arrays, everything that a model would make as a symbol.
 
 Pictures are arrays [B,H,W,C], masks [B,H,W]: float32 in 0..1, or uint8 where nothing was computed yet (a third of
-the memory for a long video; see `floats` and `octets`). Every symbol carries a digest of all that made it, so any change
-of a wire changes what is drawn and equal graphs draw equal pictures.
+the memory for a long video; see `floats` and `octets`). Every symbol carries a digest of all that made it, so any
+change of a wire changes what is drawn and equal graphs draw equal pictures.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
 Octets = NDArray[np.uint8]
 Picture = Floats | Octets
 

@@ -55,5 +55,5 @@ def wan_first_last(
     if end_image is not None:
         guides.append(Guide("end", fitted(end_image[-length:], latent.width, latent.height)))
     more = (vae, clip_vision_output, clip_vision_start_image, clip_vision_end_image)
-    pair = (guided(each, "first last", tuple(guides), *more) for each in (positive, negative))
-    return (*pair, latent)
+    asked, avoided = (guided(each, "first last", tuple(guides), *more) for each in (positive, negative))
+    return asked, avoided, latent
