@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import IO, Any, Final, TypeAlias, TypeVar
 
 import sqlalchemy as sa
-from dbos import DBOS, DBOSConfig, EnqueueOptions
+from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions
 from sqlalchemy import event
 
 from runner.store.database import PRAGMAS, engine_url
@@ -38,6 +38,7 @@ T = TypeVar("T")
 Handler: TypeAlias = Callable[[str, int], Awaitable[None]]
 """(key, run): does the task. An exception ends the task, so a handler catches what it can retry."""
 
+APPLICATION: Final = "comfyc"
 VERSION: Final = "comfyc-1"
 POLL_S: Final = 0.1
 ACTIVE: Final = frozenset({"ENQUEUED", "DELAYED", "PENDING"})
@@ -118,7 +119,7 @@ class Durable:
 
     def _launch(self) -> None:
         config: DBOSConfig = {
-            "name": "comfyc",
+            "name": APPLICATION,
             "system_database_url": self._url.render_as_string(hide_password=False),
             "executor_id": self.executor_id,
             "application_version": VERSION,
@@ -129,11 +130,25 @@ class Durable:
             config["system_database_engine"] = _sqlite(self._url)
         DBOS(config=config)
         DBOS.listen_queues(list(self._queues))
+        self._register_queues(config.get("system_database_engine"))
         DBOS.launch()
-        for name, (_, slots) in self._queues.items():
-            DBOS.register_queue(
-                name, worker_concurrency=slots, polling_interval_sec=self._poll_s, on_conflict="always_update"
-            )
+
+    def _register_queues(self, engine: sa.Engine | None) -> None:
+        """Before the launch: DBOS looks for queues at its start, and then only once a second."""
+        url = self._url.render_as_string(hide_password=False)
+        DBOS.migrate(url)
+        client = DBOSClient(system_database_url=url, system_database_engine=engine, application_name=APPLICATION)
+        try:
+            for name, (_, slots) in self._queues.items():
+                client.register_queue(
+                    name,
+                    worker_concurrency=slots,
+                    polling_interval_sec=self._poll_s,
+                    on_conflict="always_update",
+                    application_name=APPLICATION,
+                )
+        finally:
+            client.destroy()
 
     def _take_lock(self) -> None:
         path = Path(str(self._url.database))

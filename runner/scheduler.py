@@ -103,7 +103,7 @@ def _next(
             first = job, name
             if now - job.since >= patience_s or job.only or _fits(job, loaded[name]):
                 return first
-        elif job.priority < first[0].priority or reach >= look_ahead:
+        elif job.priority < first[0].priority or reach > look_ahead:
             break
         elif name is not None and _fits(job, loaded[name]):
             return job, name
@@ -117,14 +117,14 @@ def _best(
     free: Mapping[str, int],
     loaded: Mapping[str, frozenset[str]],
 ) -> str | None:
-    """The instance for a job: its models loaded, then the emptiest, then by name; None if it must wait."""
+    """The instance for a job: an idle one, then one with its models loaded, then by name; None if it must wait."""
     if job.only:
         return job.only if free.get(job.only, 0) > 0 else None
     good = [p for p in places if p.name not in job.avoid and job.files.isdisjoint(p.avoided)]
     able = [p for p in (good or places) if free[p.name] > 0]
     if not able:
         return None
-    return min(able, key=lambda p: (not _fits(job, loaded[p.name]), p.slots - free[p.name], p.name)).name
+    return min(able, key=lambda p: (p.slots - free[p.name], not _fits(job, loaded[p.name]), p.name)).name
 
 
 def _fits(job: Waiting, loaded: frozenset[str]) -> bool:
