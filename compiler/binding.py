@@ -104,7 +104,7 @@ class Bench:
 
         Errors: RequestError, a Fault for each LoRA that is unknown or of another family.
         """
-        own = [(Asset(kind="lora", family=stack.family, files=dict(files)), 1.0) for files in profile.loras]
+        own = [(files, 1.0) for files in profile.loras]
         asked: list[tuple[Asset, float]] = []
         faults: list[Fault] = []
         for use in uses:
@@ -114,7 +114,8 @@ class Bench:
                 faults += error.faults
         if faults:
             raise RequestError(*faults)
-        self.attached += loras.attachments([*own, *asked], stack, wires=wires or {}, label=label)
+        files = [(asset.files, strength) for asset, strength in asked]
+        self.attached += loras.attachments([*own, *files], stack, wires=wires or {}, label=label)
         return [asset.trigger for asset, strength in asked if asset.trigger and strength]
 
     def bind(self) -> Binding:

@@ -5,9 +5,10 @@ A catalog is parsed (see `catalog_parse`), never fetched: the runner reads `/obj
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import inf
 from typing import Any, Final
 
 from compiler.errors import nearest
@@ -110,6 +111,16 @@ class NodeSchema:
         return found
 
     @cached_property
+    def fits(self) -> Mapping[str, Callable[[Any], bool]]:
+        """Input name → whether a plain value fits its declaration; the quick answer behind graph.verify."""
+        return {name: _fits(spec) for name, spec in self.by_name.items()}
+
+    @cached_property
+    def required(self) -> tuple[str, ...]:
+        """Names of the inputs that a prompt must hold, dynamic ones apart."""
+        return tuple(name for name, spec in self.by_name.items() if spec.required and spec.autogrow is None)
+
+    @cached_property
     def is_dynamic(self) -> bool:
         """True if the inputs that exist depend on the values given (V3 dynamic combo or autogrow)."""
         return any(spec.branches or spec.autogrow for spec in self.inputs)
@@ -122,6 +133,22 @@ class NodeSchema:
         for spec in self.by_name.values():
             found.update(_expand(spec, spec.name, given))
         return found
+
+
+def _fits(spec: InputSpec) -> Callable[[Any], bool]:
+    low, high = spec.options.get("min", -inf), spec.options.get("max", inf)
+    if spec.type == "INT":
+        return lambda value: type(value) is int and low <= value <= high
+    if spec.type == "FLOAT":
+        return lambda value: type(value) in (int, float) and low <= value <= high and -inf < value < inf
+    if spec.type == "STRING":
+        return lambda value: type(value) is str
+    if spec.type == "BOOLEAN":
+        return lambda value: type(value) is bool
+    if spec.type == "COMBO" and spec.values and all(type(choice) is str for choice in spec.values):
+        choices = frozenset(spec.values)
+        return lambda value: type(value) is str and value in choices
+    return lambda value: False  # the slow check decides
 
 
 def _expand(spec: InputSpec, path: str, given: Mapping[str, Any]) -> Iterator[tuple[str, InputSpec]]:

@@ -50,9 +50,9 @@ def resolve_lora(use: LoraUse, stack: Stack, library: Library, catalog: Catalog)
 
 
 def attachments(
-    uses: Iterable[tuple[Asset, float]], stack: Stack, *, wires: Mapping[str, str], label: str = ""
+    uses: Iterable[tuple[Mapping[str, str], float]], stack: Stack, *, wires: Mapping[str, str], label: str = ""
 ) -> list[Attachment]:
-    """The fragments for these LoRA in order, labelled `high_1`, `low_1`, … by expert.
+    """The fragments for these LoRA (files by expert, strength) in order, labelled `high_1`, `low_1`, … by expert.
 
     `wires` renames the stack's wires and `label` goes before the labels, where it sits beside a template's own stack.
     """
@@ -60,9 +60,9 @@ def attachments(
     if rule is None:
         return []
     found: list[Attachment] = []
-    for number, (asset, strength) in enumerate(uses, 1):
+    for number, (files, strength) in enumerate(uses, 1):
         for point in rule.points:
-            file = asset.files.get(point.expert) or asset.files.get("*")
+            file = files.get(point.expert) or files.get("*")
             if file is not None:
                 targets = {port: wires.get(wire, wire) for port, wire in point.wires.items()}
                 name = f"{label}{number}" if point.expert == "*" else f"{label}{point.expert}_{number}"

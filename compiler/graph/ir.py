@@ -87,22 +87,24 @@ def topological(nodes: Mapping[str, Node]) -> list[str]:
     Errors: GraphError if the links form a cycle.
     """
     order: list[str] = []
-    state: dict[str, bool] = {}  # False while being visited, True when placed
+    done: dict[str, bool] = {}  # False while its sources are being placed
     for start in nodes:
-        stack = [start]
+        if start in done:
+            continue
+        done[start] = False
+        stack = [(start, iter(nodes[start].inputs.values()))]
         while stack:
-            node_id = stack[-1]
-            if node_id in state:
+            node_id, values = stack[-1]
+            for value in values:
+                if type(value) is not Ref or done.get(value.node) or value.node not in nodes:
+                    continue
+                if value.node in done:
+                    raise GraphError(Fault(node_id, f"its links form a cycle through {value.node!r}", "Break one"))
+                done[value.node] = False
+                stack.append((value.node, iter(nodes[value.node].inputs.values())))
+                break
+            else:
+                done[node_id] = True
+                order.append(node_id)
                 stack.pop()
-                if not state[node_id]:
-                    state[node_id] = True
-                    order.append(node_id)
-                continue
-            state[node_id] = False
-            for value in reversed(list(nodes[node_id].inputs.values())):
-                if type(value) is Ref and value.node in nodes:
-                    if state.get(value.node) is False:
-                        raise GraphError(Fault(node_id, f"its links form a cycle through {value.node!r}", "Break one"))
-                    if value.node not in state:
-                        stack.append(value.node)
     return order

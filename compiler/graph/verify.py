@@ -58,7 +58,7 @@ def findings(graph: Graph, catalog: Catalog) -> Iterator[Fault]:
 
 
 def _node_findings(node_id: str, node: Node, schema: NodeSchema, graph: Graph, catalog: Catalog) -> Iterator[Fault]:
-    specs = schema.active(node.inputs)
+    specs, fits = schema.active(node.inputs), schema.fits
     for name, value in node.inputs.items():
         spec = specs.get(name)
         if spec is None:
@@ -67,10 +67,10 @@ def _node_findings(node_id: str, node: Node, schema: NodeSchema, graph: Graph, c
         elif type(value) is Ref:
             if (fault := _link_fault(value, spec, graph, catalog)) is not None:
                 yield Fault(f"{node_id}.{name}", fault, code="return_type_mismatch")
-        elif (found := value_fault(value, spec)) is not None:
+        elif not (name in fits and fits[name](value)) and (found := value_fault(value, spec)) is not None:
             yield Fault(f"{node_id}.{name}", found[1], found[2], code=found[0])
-    for name, spec in specs.items():
-        if spec.required and name not in node.inputs and spec.autogrow is None:
+    for name in specs if schema.is_dynamic else schema.required:
+        if name not in node.inputs and specs[name].required:
             yield Fault(f"{node_id}.{name}", f"{node.kind} needs this input", code="required_input_missing")
 
 

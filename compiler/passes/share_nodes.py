@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from compiler.graph.ir import Graph, Node, Ref, Value, topological
+from collections.abc import Mapping
+
+from compiler.catalog import Catalog
+from compiler.graph.ir import Graph, Node, Ref, Value
 from compiler.passes.base import PassContext
 
 
@@ -11,35 +14,32 @@ def share_nodes(graph: Graph, context: PassContext) -> Graph:
 
     `%a = VAELoader(vae_name="x")`, `%b = VAELoader(vae_name="x")` → consumers of %b take %a.
     """
-    seen: dict[object, str] = {}
+    while merged := _twins(graph, context.catalog):
+        renames = {
+            Ref(node_id, output): Ref(first, output)
+            for node_id, first in merged.items()
+            for output in range(len(context.catalog.nodes[graph[node_id].kind].outputs))
+        }
+        kept = {node_id: node for node_id, node in graph.nodes.items() if node_id not in merged}
+        graph = graph.rewired(renames, kept)  # consumers may have become equal: look again
+    return graph
+
+
+def _twins(graph: Graph, catalog: Catalog) -> dict[str, str]:
+    """Node id → the earlier node that it equals. Only nodes of one class are compared."""
+    by_kind: dict[str, list[tuple[str, Node]]] = {}
     merged: dict[str, str] = {}
-    kept: dict[str, Node] = {}
-    for node_id in topological(graph.nodes):
-        node = _follow(graph.nodes[node_id], merged)
-        schema = context.catalog.nodes.get(node.kind)
-        if schema is not None and not schema.output_node:
-            key = (node.kind, *((name, _key(value)) for name, value in sorted(node.inputs.items())))
-            first = seen.setdefault(key, node_id)
-            if first != node_id:
-                merged[node_id] = first
-                continue
-        kept[node_id] = node
-    if not merged:
-        return graph
-    wires = {name: Ref(merged.get(ref.node, ref.node), ref.output) for name, ref in graph.wires.items()}
-    return Graph({node_id: kept[node_id] for node_id in graph.nodes if node_id in kept}, wires, graph.outputs)
+    for node_id, node in graph.nodes.items():
+        earlier = by_kind.setdefault(node.kind, [])
+        first = next((other for other, twin in earlier if _equal(twin.inputs, node.inputs)), None)
+        schema = catalog.nodes.get(node.kind)
+        if first is None or schema is None or schema.output_node:
+            earlier.append((node_id, node))
+        else:
+            merged[node_id] = first
+    return merged
 
 
-def _follow(node: Node, merged: dict[str, str]) -> Node:
-    if not merged or not any(ref.node in merged for _, ref in node.links()):
-        return node
-    inputs = {
-        name: Ref(merged[value.node], value.output) if isinstance(value, Ref) and value.node in merged else value
-        for name, value in node.inputs.items()
-    }
-    return Node(node.kind, inputs, node.title)
-
-
-def _key(value: Value) -> object:
-    # The type is part of the key: 1, 1.0 and True are equal in Python, not for a node.
-    return value if type(value) is Ref else (type(value), repr(value))
+def _equal(one: Mapping[str, Value], two: Mapping[str, Value]) -> bool:
+    # 1, 1.0 and True are equal in Python, not for a node; repr tells them apart, also inside lists.
+    return one == two and all(value == two[name] and repr(value) == repr(two[name]) for name, value in one.items())

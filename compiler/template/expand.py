@@ -8,10 +8,10 @@ from typing import Any
 
 from compiler.catalog import Catalog
 from compiler.errors import Fault, TemplateError, nearest
-from compiler.graph.ir import Graph, Node, Ref, Value
+from compiler.graph.ir import Graph, Node, Ref
 from compiler.plan import Unsupported
 from compiler.template.library import Fragment, Library, Template
-from compiler.template.skeleton import PORT, complete
+from compiler.template.skeleton import complete
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Attachment:
 def expand(template: Template, params: Mapping[str, Any], outputs: Iterable[str] = ()) -> Graph:
     """The template with its expressions evaluated. `outputs` picks among the manifest's; none means all."""
     manifest = template.manifest
-    nodes = template.skeleton.fill(complete(manifest.params, params, template.id))
+    nodes = template.skeleton.build(complete(manifest.params, params, template.id))
     wires = {name: Ref(*wire.source) for name, wire in manifest.wires.items()}
     wanted = tuple(outputs) or tuple(manifest.outputs)
     return Graph(nodes, wires, tuple(manifest.outputs[name].node for name in wanted))
@@ -84,19 +84,18 @@ class _Splicer:
         self.late: list[tuple[str, str, str]] = []  # (node, input, wire) that wait for the wire's final value
 
     def splice(self, fragment: Fragment, one: Attachment) -> None:
-        manifest = fragment.manifest
-        suffix = self._suffix(fragment, one)
-        ids = {node_id: node_id + suffix for node_id in fragment.skeleton.nodes}
-        given = {**{name: self.host[name] for name in manifest.params if name in self.host}, **one.params}
-        for node_id, node in fragment.skeleton.fill(complete(manifest.params, given, fragment.id)).items():
-            new_id = ids[node_id]
-            if new_id in self.added or new_id in self.graph.nodes:
-                raise TemplateError(Fault(fragment.id, f"its node id {new_id!r} is taken", 'Set "many": true'))
-            self.added[new_id] = self._bind(fragment, one, new_id, node, ids)
+        manifest, suffix = fragment.manifest, self._suffix(fragment, one)
+        context = complete(manifest.params, one.params, fragment.id, self.host)
+        nodes = fragment.skeleton.build(
+            context, suffix, lambda port, node, name: self._port(fragment, one, port, node, name)
+        )
+        for node_id in nodes:
+            if node_id in self.added or node_id in self.graph.nodes:
+                raise TemplateError(Fault(fragment.id, f"its node id {node_id!r} is taken", 'Set "many": true'))
+        self.added.update(nodes)
         for name, wire in manifest.gives.items():
             target = one.wires.get(name, name)
-            source, output = wire.source
-            self.wires[target] = Ref(ids[source], output)
+            self.wires[target] = Ref(wire.source[0] + suffix, wire.source[1])
             self.history.setdefault(target, []).append((manifest.stage, self.wires[target]))
 
     def _suffix(self, fragment: Fragment, one: Attachment) -> str:
@@ -106,17 +105,6 @@ class _Splicer:
             return ""
         self.counts[fragment.id] = self.counts.get(fragment.id, 0) + 1
         return f"_{self.counts[fragment.id]}"
-
-    def _bind(self, fragment: Fragment, one: Attachment, new_id: str, node: Node, ids: Mapping[str, str]) -> Node:
-        inputs: dict[str, Value] = {}
-        for name, value in node.inputs.items():
-            if type(value) is not Ref:
-                inputs[name] = value
-            elif value.node.startswith(PORT):
-                inputs[name] = self._port(fragment, one, value.node[1:], new_id, name)
-            else:
-                inputs[name] = Ref(ids[value.node], value.output)
-        return Node(node.kind, inputs, node.title)
 
     def _port(self, fragment: Fragment, one: Attachment, port: str, node_id: str, name: str) -> Ref:
         wire = one.wires.get(port, port)

@@ -35,15 +35,36 @@ class Expressions:
 
         Errors: TemplateError for bad syntax, blocks, or a name that is not declared, with the nearest that is.
         """
-        self._places = [place for place, _ in sources]
         items = [_parse(place, text, known) for place, text in sources]
-        self._evaluate: Callable[..., Any] = _compile(items)
         self.names: frozenset[str] = frozenset[str]().union(*(_names(text) for _, text in sources))
+        self._count = len(items)
+        paths = {index: path for index, item in enumerate(items) if (path := _path(item)) is not None}
+        self._plain = [(index, path[0]) for index, path in paths.items() if len(path) == 1]
+        self._members = [(index, *path) for index, path in paths.items() if len(path) == 2]
+        self._other = [index for index in range(len(items)) if index not in paths]
+        self._places = [sources[index][0] for index in self._other]
+        self._evaluate: Callable[..., Any] = _compile([items[index] for index in self._other])
 
     def __call__(self, context: Mapping[str, Any]) -> list[Any]:
-        """The values, in the order of the sources. Raises TemplateError where one is undefined."""
+        """The values, in the order of the sources; `context` holds every declared name.
+
+        Errors: TemplateError where one is undefined.
+        """
+        values: list[Any] = [None] * self._count
+        for index, name in self._plain:  # a bare name needs no evaluation
+            values[index] = context[name]
+        for index, name, member in self._members:
+            if member not in context[name]:
+                raise TemplateError(Fault(f"{name}.{member}", "is not there", nearest(member, context[name])))
+            values[index] = context[name][member]
+        if self._other:
+            for index, value in zip(self._other, self._evaluated(context), strict=True):
+                values[index] = value
+        return values
+
+    def _evaluated(self, context: Mapping[str, Any]) -> list[Any]:
         try:
-            values = cast("list[Any]", self._evaluate(**context)) if self._places else []
+            values = cast("list[Any]", self._evaluate(context))
         except UndefinedError as error:
             raise TemplateError(Fault(self._places[0], str(error), "Look at the manifest's params")) from error
         for place, value in zip(self._places, values, strict=True):
@@ -66,6 +87,15 @@ def _parse(place: str, text: str, known: Mapping[str, Any]) -> nodes.Expr:
         raise TemplateError(Fault(place, f"{text!r} holds a block", "Use fragments, not {% %}, for optional parts"))
     parts = [_constant(part) for part in tree.body[0].nodes]
     return parts[0] if len(parts) == 1 else nodes.Concat(parts)
+
+
+def _path(item: nodes.Expr) -> tuple[str, ...] | None:
+    """(name,) or (name, member) of an expression that is nothing more, such as `{{ seed }}` and `{{ files.vae }}`."""
+    if isinstance(item, nodes.Name):
+        return (item.name,)
+    if isinstance(item, nodes.Getattr) and isinstance(item.node, nodes.Name):
+        return (item.node.name, item.attr)
+    return None
 
 
 def _constant(part: nodes.Expr) -> nodes.Expr:
