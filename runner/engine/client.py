@@ -56,7 +56,7 @@ class ComfyClient:
         *,
         name: str = "",
         timing: Timing | None = None,
-        session: httpx2.AsyncClient | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
         marker: Callable[[], str] | None = None,
     ) -> None:
         """`marker` gives the boot identity of a process that we own, and an empty text while it does not run."""
@@ -64,7 +64,7 @@ class ComfyClient:
         self.base_url = base_url.rstrip("/")
         self._name = name or urlsplit(base_url).netloc.rpartition("@")[2]
         self.client_id = f"comfyc-{uuid4().hex}"
-        self._http = EngineHttp(self.base_url, self.timing, session)
+        self._http = EngineHttp(self.base_url, self.timing, transport)
         self._socket = EventSocket(self.base_url, self.client_id, self.timing, self._on_frame, self._on_drop)
         self._marker = marker
         self._inboxes: dict[str, list[Inbox]] = {}
@@ -114,7 +114,7 @@ class ComfyClient:
         if self._catalog is None or self._catalog[0] != boot:
             version = str(mapping((await self.stats()).get("system")).get("comfyui_version") or "")
             body = await self._http.get("/object_info")
-            self._catalog = boot, parse_catalog(body, version=version, source=self.base_url)
+            self._catalog = boot, parse_catalog(body, version=version, source=self._http.base_url)
         return self._catalog[1]
 
     # --- files -------------------------------------------------------------------------------------------------
