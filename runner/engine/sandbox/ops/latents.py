@@ -10,7 +10,7 @@ import numpy as np
 
 from runner.engine.sandbox.ops.paint import decode
 from runner.engine.sandbox.ops.registry import op
-from runner.engine.sandbox.ops.values import Floats, Latent, Octets, Picture, Symbol, digest, octets
+from runner.engine.sandbox.ops.values import Floats, Latent, Octets, Picture, Symbol, changed, digest, octets
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ SD3: Final = Format(16, 8)
 WAN: Final = Format(16, 8, 4, video=True)
 WAN22: Final = Format(48, 16, 4, video=True)
 LTXV: Final = Format(128, 32, 8, video=True)
+HUNYUAN15: Final = Format(32, 16, 4, video=True)
 
 EMPTY: Final[Mapping[str, Format]] = {
     "EmptyLatentImage": SD,
@@ -36,7 +37,7 @@ EMPTY: Final[Mapping[str, Format]] = {
     "EmptyHunyuanImageLatent": Format(64, 32),
     "EmptyChromaRadianceLatentImage": Format(3, 1),
     "EmptyHunyuanLatentVideo": WAN,
-    "EmptyHunyuanVideo15Latent": Format(32, 16, 4, video=True),
+    "EmptyHunyuanVideo15Latent": HUNYUAN15,
     "EmptyLTXVLatentVideo": LTXV,
     "EmptyCosmosLatentVideo": Format(16, 8, 8, video=True),
     "EmptyMochiLatentVideo": Format(12, 8, 6, video=True),
@@ -120,3 +121,19 @@ def with_mask(latent: Latent, mask: Floats) -> Latent:
     """The latent with a noise mask [B,H,W]."""
     flat = mask.reshape(-1, *mask.shape[-2:]).astype(np.float32)
     return replace(latent, mask=flat, digest=digest(latent, "noise mask", flat))
+
+
+@op("EmptyQwenImageLayeredLatentImage")
+def empty_layers(width: int, height: int, layers: int, batch_size: int) -> Latent:
+    """One latent frame for each layer and one for the whole."""
+    latent = empty_latent(WAN, width // 16 * 16, height // 16 * 16, 1, batch_size)
+    return changed(latent, "layers", frames=layers + 1)
+
+
+@op("StableCascade_EmptyLatentImage")
+def empty_cascade(width: int, height: int, compression: int, batch_size: int) -> tuple[Latent, Latent]:
+    """The latents of both stages."""
+    return (
+        empty_latent(Format(16, compression), width, height, 1, batch_size),
+        empty_latent(Format(4, 4), width, height, 1, batch_size),
+    )

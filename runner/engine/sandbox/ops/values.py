@@ -122,6 +122,8 @@ class Latent:
     mask: Floats | None = None
     """Noise mask [B,H,W]: 1 = draw here."""
     guides: tuple[Guide, ...] = ()
+    seconds: float = 0.0
+    """Length of a latent of sound."""
 
     @property
     def cells(self) -> tuple[int, int]:

@@ -1,0 +1,322 @@
+"""Nodes that change latents. They work on what the latent decodes to, in whole cells, so sizes come out as ComfyUI's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+
+from runner.engine.sandbox.node import NodeResult
+from runner.engine.sandbox.ops.image_batch import grown
+from runner.engine.sandbox.ops.image_paint import composite
+from runner.engine.sandbox.ops.paint import draw
+from runner.engine.sandbox.ops.registry import op
+from runner.engine.sandbox.ops.resample import common_upscale
+from runner.engine.sandbox.ops.values import (
+    Floats,
+    Latent,
+    Octets,
+    changed,
+    digest,
+    floats,
+    octets,
+)
+
+AXES: Final[Mapping[str, int]] = {"t": 1, "y": 2, "x": 3}
+
+
+def frames_of(latent: Latent) -> Octets:
+    """What it decodes to, [B,F,H,W,3]."""
+    return draw(latent).reshape(latent.batch, latent.pictures, latent.height, latent.width, 3)
+
+
+def painted(latent: Latent, frames: Octets, *why: Any, latent_frames: int | None = None) -> Latent:
+    """The latent that decodes to `frames` [B,F,H,W,3]: sizes follow from the pictures."""
+    batch, count, height, width = frames.shape[:4]
+    t = (count - 1) // latent.time + 1 if latent_frames is None else latent_frames
+    art = np.ascontiguousarray(frames).reshape(-1, height, width, 3)
+    mark = digest(latent, *why)
+    return replace(latent, digest=mark, art=art, batch=batch, frames=t, width=width, height=height, mask=None)
+
+
+def is_blank(*latents: Latent) -> bool:
+    """True if none of them decodes to anything."""
+    return all(latent.art is None for latent in latents)
+
+
+# --- size ------------------------------------------------------------------------------------------------------
+
+
+@op("LatentUpscale", raw=True)
+def latent_upscale(samples: Latent, upscale_method: str, width: int, height: int, crop: str) -> Latent:
+    """To a size in pixels of an 8-pixel latent; a side of 0 follows the proportions, both 0 change nothing."""
+    if width == 0 and height == 0:
+        return samples
+    columns, rows = samples.cells
+    if width == 0:
+        new = max(1, round(columns * (max(64, height) // 8) / rows)), max(64, height) // 8
+    elif height == 0:
+        new = max(64, width) // 8, max(1, round(rows * (max(64, width) // 8) / columns))
+    else:
+        new = max(64, width) // 8, max(64, height) // 8
+    return scaled(samples, *new, crop, upscale_method)
+
+
+@op("LatentUpscaleBy", raw=True)
+def latent_upscale_by(samples: Latent, upscale_method: str, scale_by: float) -> Latent:
+    columns, rows = samples.cells
+    return scaled(samples, round(columns * scale_by), round(rows * scale_by), "disabled", upscale_method)
+
+
+def scaled(latent: Latent, columns: int, rows: int, crop: str, *why: Any) -> Latent:
+    """The latent with another number of cells. What a sampler drew is drawn anew, sharp, in the new size."""
+    width, height = columns * latent.space, rows * latent.space
+    facts: dict[str, Any] = {"width": width, "height": height}
+    if isinstance(latent.art, np.ndarray):
+        facts["art"] = octets(common_upscale(floats(latent.art), width, height, "bilinear", crop))
+    return changed(latent, "scaled", crop, *why, **facts)
+
+
+@op("LatentCrop", raw=True)
+def latent_crop(samples: Latent, width: int, height: int, x: int, y: int) -> Latent:
+    """A part, in pixels of 8-pixel cells."""
+    columns, rows = samples.cells
+    left, top = min(x // 8, columns - 8), min(y // 8, rows - 8)
+    return _cut(samples, left, top, min(width // 8, columns - left), min(height // 8, rows - top))
+
+
+def _cut(latent: Latent, left: int, top: int, columns: int, rows: int) -> Latent:
+    s = latent.space
+    area = (slice(None), slice(None), slice(top * s, (top + rows) * s), slice(left * s, (left + columns) * s))
+    return painted(latent, frames_of(latent)[area], "cut", left, top, columns, rows, latent_frames=latent.frames)
+
+
+@op("LatentFlip", raw=True)
+def latent_flip(samples: Latent, flip_method: str) -> Latent:
+    return painted(samples, np.flip(frames_of(samples), 2 if flip_method.startswith("x") else 3), flip_method)
+
+
+@op("LatentRotate", raw=True)
+def latent_rotate(samples: Latent, rotation: str) -> Latent:
+    turns = {"90 ": 1, "180": 2, "270": 3}.get(rotation[:3], 0)
+    return painted(samples, np.rot90(frames_of(samples), turns, (3, 2)), rotation) if turns else samples
+
+
+# --- batches ---------------------------------------------------------------------------------------------------
+
+
+@op("RepeatLatentBatch", raw=True)
+def repeat_latent(samples: Latent, amount: int) -> Latent:
+    """The same latent several times: a sampler draws each one differently."""
+    facts: dict[str, Any] = {"batch": samples.batch * amount}
+    if samples.art is not None:
+        facts["art"] = np.tile(draw(samples), (amount, 1, 1, 1))
+    if samples.mask is not None and len(samples.mask) > 1:
+        facts["mask"] = np.tile(samples.mask, (amount, 1, 1))
+    return changed(samples, "repeat", **facts)
+
+
+@op("LatentFromBatch", raw=True)
+def latent_from_batch(samples: Latent, batch_index: int, length: int) -> Latent:
+    first = min(samples.batch - 1, batch_index)
+    count = min(samples.batch - first, length)
+    return _entries(samples, first, count)
+
+
+def _entries(latent: Latent, first: int, count: int) -> Latent:
+    facts: dict[str, Any] = {"batch": count}
+    if latent.art is not None:
+        facts["art"] = draw(latent)[first * latent.pictures : (first + count) * latent.pictures]
+    if latent.mask is not None and len(latent.mask) > 1:
+        facts["mask"] = latent.mask[first : first + count]
+    return changed(latent, "entries", first, **facts)
+
+
+@op("LatentBatch", raw=True)
+def latent_batch(samples1: Latent, samples2: Latent) -> Latent:
+    return joined([samples1, samples2])
+
+
+@op("BatchLatentsNode", raw=True)
+def batch_latents(inputs: Mapping[str, Any]) -> Latent:
+    given = grown(inputs, "latents")
+    if not given:
+        raise TypeError("BatchLatentsNode.execute() missing 1 required positional argument: 'latents'")
+    return joined(given)
+
+
+def joined(latents: Sequence[Latent]) -> Latent:
+    """One batch after the other, in the size of the first."""
+    first = latents[0]
+    sized = [each if each.cells == first.cells else scaled(each, *first.cells, "center") for each in latents]
+    facts: dict[str, Any] = {"batch": sum(each.batch for each in sized)}
+    if not is_blank(*sized):
+        facts["art"] = np.concatenate([draw(each) for each in sized])
+    return changed(first, "joined", [each.digest for each in latents], **facts)
+
+
+@op("RebatchLatents", raw=True, lists=True)
+def rebatch_latents(latents: Sequence[Latent], batch_size: Sequence[int]) -> NodeResult:
+    """A list of batches of another size."""
+    single = [_entries(latent, index, 1) for latent in latents for index in range(latent.batch)]
+    size = batch_size[0]
+    return NodeResult(([joined(single[at : at + size]) for at in range(0, len(single), size)],), None, (True,))
+
+
+@op("LatentBatchSeedBehavior", raw=True)
+def seed_behavior(samples: Latent, seed_behavior: str) -> Latent:
+    return changed(samples, "seed behavior", seed_behavior)
+
+
+# --- time and axes ---------------------------------------------------------------------------------------------
+
+
+@op("TrimVideoLatent", raw=True)
+def trim_video_latent(samples: Latent, trim_amount: int) -> Latent:
+    """Without the first latent frames."""
+    if trim_amount == 0:
+        return samples
+    kept = max(samples.frames - trim_amount, 0)
+    return painted(samples, frames_of(samples)[:, trim_amount * samples.time :], "trim", latent_frames=kept)
+
+
+@op("LatentCut", raw=True)
+def latent_cut(samples: Latent, dim: str, index: int, amount: int) -> Latent:
+    """A slice along one axis; a negative index counts from the end."""
+    columns, rows = samples.cells
+    sizes = {"t": samples.frames, "y": rows, "x": columns}
+    size = sizes[dim]
+    first = min(index, size - 1) if index >= 0 else max(index, -size) + size
+    count = min(amount, size - first)
+    if dim == "t":
+        return _time_slice(samples, first, count)
+    return _cut(samples, first, 0, count, rows) if dim == "x" else _cut(samples, 0, first, columns, count)
+
+
+def _time_slice(latent: Latent, first: int, count: int) -> Latent:
+    start = first * latent.time - (latent.time - 1 if first else 0)
+    length = (count - 1) * latent.time + 1
+    return painted(latent, frames_of(latent)[:, start : start + length], "time", first, count, latent_frames=count)
+
+
+@op("LatentCutToBatch", raw=True)
+def latent_cut_to_batch(samples: Latent, dim: str, slice_size: int) -> Latent:
+    """Slices along an axis as batch entries; what does not fill a slice is dropped."""
+    columns, rows = samples.cells
+    size = {"t": samples.frames, "y": rows, "x": columns}[dim]
+    step = min(slice_size, size)
+    parts = [latent_cut(samples, dim, at, step) for at in range(0, size - step + 1, step)]
+    return replace(joined(parts), digest=digest(samples, "cut to batch", dim, slice_size))
+
+
+@op("LatentConcat", raw=True)
+def latent_concat(samples1: Latent, samples2: Latent, dim: str) -> Latent:
+    """Joined along an axis; a minus puts the second first."""
+    axis = AXES[dim.lstrip("-")]
+    second = samples2 if axis == 1 or samples2.cells == samples1.cells else scaled(samples2, *samples1.cells, "center")
+    pair = [frames_of(samples1), frames_of(second)]
+    if dim.startswith("-"):
+        pair.reverse()
+    count = samples1.frames + second.frames if axis == 1 else samples1.frames
+    return painted(samples1, np.concatenate(pair, axis), samples2, dim, latent_frames=count)
+
+
+@op("ReplaceVideoLatentFrames", raw=True)
+def replace_frames(destination: Latent, index: int, source: Latent | None = None) -> Latent:
+    """Puts the source's frames in place of some of the destination's."""
+    if source is None:
+        return destination
+    first = index if index >= 0 else destination.frames + index
+    made = np.array(frames_of(destination))
+    given = frames_of(source)
+    at = first * destination.time
+    room = made[:, at : at + given.shape[1]]
+    room[:] = given[:, : room.shape[1]]
+    return painted(destination, made, source, index, latent_frames=destination.frames)
+
+
+# --- arithmetic ------------------------------------------------------------------------------------------------
+
+
+@op("LatentAdd", "LatentSubtract", raw=True)
+def latent_sum(samples1: Latent, samples2: Latent) -> Latent:
+    return _mixed(samples1, samples2, 0.5)
+
+
+@op("LatentInterpolate", raw=True)
+def latent_interpolate(samples1: Latent, samples2: Latent, ratio: float) -> Latent:
+    """`ratio` is the share of the first."""
+    return _mixed(samples1, samples2, ratio)
+
+
+@op("LatentBlend", raw=True)
+def latent_blend(samples1: Latent, samples2: Latent, blend_factor: float) -> Latent:
+    return _mixed(samples1, samples2, blend_factor)
+
+
+def _mixed(first: Latent, second: Latent, share: float) -> Latent:
+    if is_blank(first, second):
+        return changed(first, "mixed", second, share)
+    sized = second if second.cells == first.cells else scaled(second, *first.cells, "center")
+    over = np.resize(frames_of(sized), frames_of(first).shape)
+    mixed = frames_of(first) * np.float32(share) + over * np.float32(1 - share)
+    made = painted(first, mixed.astype(np.uint8), second, share, latent_frames=first.frames)
+    return replace(made, mask=first.mask)
+
+
+@op("LatentMultiply", raw=True)
+def latent_multiply(samples: Latent, multiplier: float) -> Latent:
+    return changed(samples, "multiply", multiplier)
+
+
+@op("LatentApplyOperation", raw=True)
+def latent_apply_operation(samples: Latent, operation: Any) -> Latent:
+    return changed(samples, "operation", operation)
+
+
+@op("AddNoise", raw=True)
+def add_noise(latent_image: Latent, inputs: Mapping[str, Any]) -> Latent:
+    return changed(latent_image, "add noise", inputs)
+
+
+@op("NormalizeVideoLatentStart", raw=True)
+def normalize_start(latent: Latent, start_frame_count: int, reference_frame_count: int) -> Latent:
+    return changed(latent, "normalize", start_frame_count, reference_frame_count)
+
+
+# --- compositing -----------------------------------------------------------------------------------------------
+
+
+@op("LatentComposite", raw=True)
+def latent_composite(samples_to: Latent, samples_from: Latent, x: int, y: int, feather: int) -> Latent:
+    """The second over the first at x, y (pixels of 8-pixel cells), its inner edges feathered."""
+    return _composed(samples_to, samples_from, x // 8, y // 8, _feather(samples_from, feather, x, y))
+
+
+def _feather(latent: Latent, feather: int, x: int, y: int) -> Floats | None:
+    if feather == 0:
+        return None
+    width, height = latent.width, latent.height
+    from_left = np.arange(width) if x else np.full(width, width)
+    from_top = np.arange(height) if y else np.full(height, height)
+    across = np.minimum(np.minimum(from_left, np.arange(width)[::-1]) + 1, feather) / feather
+    down = np.minimum(np.minimum(from_top, np.arange(height)[::-1]) + 1, feather) / feather
+    return (down[:, None] * across[None, :])[None].astype(np.float32)
+
+
+@op("LatentCompositeMasked", raw=True)
+def latent_composite_masked(
+    destination: Latent, source: Latent, x: int, y: int, resize_source: bool, mask: Floats | None = None
+) -> Latent:
+    if resize_source:
+        source = scaled(source, *destination.cells, "disabled")
+    return _composed(destination, source, x // destination.space, y // destination.space, mask)
+
+
+def _composed(destination: Latent, source: Latent, x: int, y: int, mask: Floats | None) -> Latent:
+    s = destination.space
+    made = composite(floats(draw(destination)), floats(draw(source)), x * s, y * s, mask)
+    mark = digest(destination, source, x, y, mask)
+    return replace(destination, digest=mark, art=octets(made + np.float32(1e-4)))
