@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -17,7 +18,7 @@ from runner.api.gate import Gate
 from runner.api.links import Links
 from runner.api.media_files import media_route
 from runner.api.openapi import ABOUT, document
-from runner.api.problem import Problem, problem_of, unauthorised
+from runner.api.problem import Problem, problem_of
 from runner.store.guard import Guard
 from runner.store.keys import KeyRing
 from runner.store.media import MediaStore
@@ -44,17 +45,11 @@ def create_app(
     guard: Guard | None = None,
     telemetry: Telemetry | None = None,
     vitals: Pulse = _no_vitals,
-) -> FastAPI:
+) -> Starlette:
     """The app. `guard` judges callback URLs; `vitals` is asked by /readyz and /metrics."""
     links = Links(config.secret, config.public_url.rstrip("/"), config.url_seconds)
     desk = Desk(service, media, storage, keys, guard or Guard(), links, telemetry or Telemetry(), config)
-    app = FastAPI(title="comfyc", openapi_url=None, redirect_slashes=False)
-    routes = app.router.routes
-    routes.clear()
-    for dialect in dialects().values():
-        routes.extend(dialect.routes(desk))
-    routes.append(media_route(desk))
-    routes.extend(_pages(desk, vitals))
+    routes = [route for dialect in dialects().values() for route in dialect.routes(desk)]
 
     async def refused(request: Request, error: Exception) -> Response:
         return _refuse(request.url.path, problem_of(error))
@@ -63,8 +58,13 @@ def create_app(
         form = content_type.lower().startswith("multipart/")
         return config.max_upload + FORM_EXTRA if form else config.max_json
 
-    app.add_exception_handler(HTTPException, refused)
-    app.add_middleware(Gate, refuse=_refuse, telemetry=desk.telemetry, limit=limit, seconds=config.request_seconds)
+    gate = Middleware(Gate, refuse=_refuse, telemetry=desk.telemetry, limit=limit, seconds=config.request_seconds)
+    app = Starlette(
+        routes=[*routes, media_route(desk), *_pages(desk, vitals)],
+        middleware=[gate],
+        exception_handlers={HTTPException: refused},
+    )
+    app.router.redirect_slashes = False  # a redirected POST would come back as a GET
     return app
 
 
@@ -104,8 +104,7 @@ def _pages(desk: Desk, vitals: Pulse) -> list[Route]:
         return JSONResponse({"status": "not ready", **parts}, 503, headers={"Retry-After": "5"})
 
     async def metrics(request: Request) -> Response:
-        if not desk.config.open_metrics and not (await desk.bearer(request)).admin:
-            raise unauthorised()
+        await desk.operator(request)
         body = desk.telemetry.render(await _pulse(vitals))
         return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
 

@@ -8,7 +8,9 @@ and private addresses are all refused. TLS still verifies the name that was aske
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterable
+from functools import cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, TypeAlias, cast
 from urllib.parse import urlsplit
@@ -34,6 +36,7 @@ NEVER: Final = tuple(
         "100::/64",
         "2001::/23",
         "2002::/16",  # 6to4: carries an IPv4 address
+        "3fff::/20",  # documentation, RFC 9637: newer than Python 3.11's tables
         "5f00::/16",
     )
 )
@@ -196,13 +199,19 @@ class _GuardedBackend(httpcore2.AsyncNetworkBackend):
         await self._inner.sleep(seconds)
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """Made once: reading the system's certificates takes some 50 ms."""
+    return httpx2.create_ssl_context()
+
+
 class _GuardedTransport(httpx2.AsyncHTTPTransport):
     """httpx2's transport over a pool that uses the guarded backend (httpx2 2.16 takes no backend itself)."""
 
     def __init__(self, guard: Guard) -> None:
-        super().__init__(trust_env=False)
+        super().__init__(verify=_tls())
         self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=httpx2.create_ssl_context(),
+            ssl_context=_tls(),
             max_connections=100,
             max_keepalive_connections=10,
             keepalive_expiry=5.0,

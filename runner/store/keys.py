@@ -161,6 +161,7 @@ class KeyRing:
         clock: Clock = time.monotonic,
     ) -> None:
         self._rows, self._clock = rows, clock
+        self.has_admins = bool(admins := tuple(admins))
         self._fixed: Mapping[str, Principal] = {
             **{digest_of(key): Principal(tenant) for tenant, key in fixed},
             **{digest_of(key): Principal("admin", admin=True) for key in admins},

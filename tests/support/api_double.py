@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from compiler import parse_request
 from runner.api.app import create_app
@@ -113,7 +113,7 @@ class DoubleService:
 class Api:
     """An app on a double, with a client in the same process."""
 
-    app: FastAPI
+    app: Starlette
     service: DoubleService
     storage: LocalStorage
     media: MediaStore

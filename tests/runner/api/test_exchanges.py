@@ -1,4 +1,4 @@
-"""Runs the tables in `ext/*.yaml`: a request, and what must be answered. Every answer must also fit our OpenAPI document.
+"""Runs the tables in `ext/*.yaml`: a request, and what must be answered. Every answer also fits our OpenAPI document.
 
 An entry: `name`; `jobs` that are there before (fields of Job, plus `request`); `request` (method, path, key, json or
 raw or files, headers); `status`; `body`: what the answer must hold; `says`: parts of its message; `absent`: fields

@@ -25,7 +25,7 @@ def test_the_registry_is_the_folder() -> None:
 
 
 def test_help_is_quick_because_heavy_imports_wait() -> None:
-    heavy = "{'fastapi', 'dbos', 'sqlalchemy', 'av', 'numpy', 'httpx2', 'rich.progress'}"
+    heavy = "{'starlette', 'dbos', 'sqlalchemy', 'av', 'numpy', 'httpx2', 'rich.progress'}"
     program = (
         f"import sys; from runner.cli import build_parser; build_parser(); sys.exit(str({heavy} & set(sys.modules)))"
     )
