@@ -65,14 +65,7 @@ class MediaStore:
         record = await self._find(tenant, ref)
         wanted = "image" if ref.kind == "mask" else ref.kind
         if record.media.kind != wanted:
-            raise RequestError(
-                Fault(
-                    ref.field,
-                    f"is a {record.media.kind}",
-                    f"Give {'an' if wanted[0] in 'ai' else 'a'} {wanted}",
-                    "wrong_kind",
-                )
-            )
+            raise _refused(ref, f"is a {record.media.kind}", f"It must be of the kind {wanted}", "wrong_kind")
         return StoredMedia(record.key, record.media)
 
     async def recall(self, key: str) -> StoredMedia | None:
