@@ -87,10 +87,11 @@ class Follower:
         self._lists, self._prompt_id, self._inbox = lists, prompt_id, inbox
         self._timing = lists.timing
         self._joined = joined
-        """Another process submitted it: its frames go there, so silence here means nothing."""
+        """Another client may have submitted it: its frames go there, so silence here means nothing."""
+        self._longest = min(1.0, self._timing.poll) if joined else self._timing.poll
         self._began = False
         self._before = -1
-        self._wait = self._timing.silence
+        self._wait = 0.0 if joined else self._timing.silence
         self._heard = self._missing_since = self._silent_since = monotonic()
         self._deaf_after = self._timing.deaf
 
@@ -122,7 +123,7 @@ class Follower:
             return None
         self._heard = monotonic()
         self._deaf_after = self._timing.deaf
-        self._wait = self._timing.silence
+        self._wait = min(self._timing.silence, self._longest)
         return None if isinstance(item, Status) else item
 
     async def _ask(self, *, settled: bool, dropped: bool) -> AsyncIterator[EngineEvent | Outcome]:
@@ -139,7 +140,7 @@ class Follower:
             self._unanswered(error)
             return
         self._silent_since = now = monotonic()
-        self._wait = self._timing.silence if dropped else min(self._wait * 1.5, self._timing.poll)
+        self._wait = min(self._timing.silence if dropped else max(self._wait * 1.5, 0.1), self._longest)
         if sighting.where is Where.UNKNOWN:
             self._unlisted(now)
             return
