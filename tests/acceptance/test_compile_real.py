@@ -1,0 +1,102 @@
+"""Every example and every kind of ext request, compiled, is taken by the real ComfyUI's POST /prompt.
+
+    tests/acceptance/tiny/link_models.py BASE/models --empty
+    COMFYC_ENGINE_URL=http://127.0.0.1:8188 pytest tests/acceptance/test_compile_real.py
+
+Model files of zero bytes will do: what the engine is asked is whether the graph is valid. Each prompt is taken back at
+once. Requests are in compile_real.yaml.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from real_comfyui import OWN_PACK, URL, catalog, compiled, http, pulled
+
+HERE = Path(__file__).parent
+TABLE = yaml.safe_load((HERE / "compile_real.yaml").read_text())
+EXAMPLES = sorted((HERE.parents[1] / "examples" / "ext").glob("*.json"))
+PICTURES = {"lake_dawn.png": "wide.png", "lake_noon.png": "tall.png", "lake_night.png": "square.png"}
+"""The examples' pictures → those that lie on the engine; sizes are not what is asked here."""
+
+pytestmark = [pytest.mark.comfyui, pytest.mark.skipif(not URL, reason="needs COMFYC_ENGINE_URL")]
+
+
+def bodies() -> Iterator[tuple[str, dict[str, Any]]]:
+    for file in EXAMPLES:
+        body = json.loads(file.read_text())
+        for field in ("file_id", "end_frame_file_id"):
+            if field in body:
+                body[field] = PICTURES[Path(body[field]).name]
+        yield f"example {file.stem}", body
+    for model, cases in TABLE["cases"].items():
+        for name, fields in cases.items():
+            body = {"model": model, **TABLE["base"][model], **fields}
+            yield f"{model}, {name}", {field: value for field, value in body.items() if value is not None}
+
+
+BODIES = dict(bodies())
+
+
+def post(graph: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    """POST /prompt, and the prompt taken back: it must not run into its empty model files."""
+    prompt_id = str(uuid.uuid4())
+    answer = http().post("/prompt", json={"prompt": graph, "prompt_id": prompt_id})
+    http().post("/queue", json={"delete": [prompt_id]})
+    http().post("/interrupt", json={"prompt_id": prompt_id})
+    return answer.status_code, answer.json()
+
+
+@cache
+def has_own_pack() -> bool:
+    return OWN_PACK in pulled()
+
+
+def refusals(status: int, answer: dict[str, Any]) -> list[str]:
+    """What the engine says against a graph."""
+    found = [
+        f"{node} ({said['class_type']}): {error['type']}: {error['details']}"
+        for node, said in (answer.get("node_errors") or {}).items()
+        for error in said["errors"]
+    ]
+    return found or ([] if status == 200 else [str(answer.get("error"))])
+
+
+@pytest.mark.parametrize("target", ["shipped", "pulled", "shipped+comfyc"])
+@pytest.mark.parametrize("name", BODIES)
+def test_is_taken(name: str, target: str) -> None:
+    if target.endswith("+comfyc") and not has_own_pack():
+        pytest.skip("comfyc's nodes are not linked there")
+    made = compiled(BODIES[name], catalog(target))
+    status, answer = post(made.api)
+    assert refusals(status, answer) == []
+    assert set(pulled().nodes) >= made.plan.classes
+
+
+def test_the_own_encoder_is_used_where_it_is_linked() -> None:
+    made = compiled(BODIES["qwen-edit-advanced, instruction"], catalog("pulled"))
+    assert (OWN_PACK in made.plan.classes) is has_own_pack()
+    assert ([one.field for one in made.unsupported] == ["instruction"]) is not has_own_pack()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "kind"),
+    [
+        ("unet_name", "missing.safetensors", "value_not_in_list"),
+        ("weight_dtype", ["nowhere", 0], "exception_during_inner_validation"),
+    ],
+)
+def test_a_wrong_graph_is_refused(field: str, value: Any, kind: str) -> None:
+    """Else all the above would say nothing."""
+    graph = json.loads(json.dumps(compiled(BODIES["wan22-t2i, least"], catalog("shipped")).api))
+    next(node for node in graph.values() if node["class_type"] == "UNETLoader")["inputs"][field] = value
+    status, answer = post(graph)
+    assert status == 400
+    assert kind in "\n".join(refusals(status, answer))
