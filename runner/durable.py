@@ -124,6 +124,7 @@ class Durable:
             "executor_id": self.executor_id,
             "application_version": VERSION,
             "log_level": self._log_level,
+            "notification_listener_polling_interval_sec": 0.1,  # a thread that `stop` waits for; it has nothing to ask
         }
         if self.sqlite:
             self._take_lock()

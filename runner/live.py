@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
-from runner.events import CancelRequested, Event, fold
+from runner.events import CancelRequested, fold
 from runner.job import Job
 from runner.store.jobs import JobStore
 
@@ -60,10 +60,6 @@ class Live:
             known.here = here
         return job
 
-    def apply(self, job_id: str, event: Event) -> Job:
-        """Folds an event into a job that runs here."""
-        return self.put(fold(self._known[job_id].job, event))
-
     def peek(self, job_id: str) -> Job | None:
         """What is known now, without a look into the database."""
         known = self._known.get(job_id)
@@ -80,7 +76,7 @@ class Live:
         if known is None or not known.here or read.state.terminal:
             return self.put(read)
         if read.cancel_requested and not known.job.state.terminal:
-            return self.apply(read.id, CancelRequested())
+            return self.put(fold(known.job, CancelRequested()))
         return known.job
 
     def is_here(self, job_id: str) -> bool:

@@ -21,10 +21,20 @@ from compiler import Compiled, Library, TargetError, compile_request, parse_requ
 from runner.durable import Durable, rank
 from runner.engine.base import Engine, EngineError, Where
 from runner.engine.instance import Instance, Standing
-from runner.events import Assigned, Cancelled, Event, Failed, Progressed, Retrying, Started, Succeeded, fold
+from runner.events import (
+    Assigned,
+    Cancelled,
+    CancelRequested,
+    Event,
+    Failed,
+    Retrying,
+    Started,
+    Succeeded,
+    fold,
+)
 from runner.execute import Bytes, Result, RunCancelled, execute
 from runner.failures import POLICIES, Fault, delay_s, fault_of, job_error
-from runner.job import Cause, Job, JobError, State
+from runner.job import Cause, Job, JobError
 from runner.live import Live
 from runner.scheduler import Place, Waiting, assign
 from runner.store.jobs import JobStore, Row
@@ -62,6 +72,8 @@ class _Run:
     """A job that this process has in hand."""
 
     row: Row
+    job: Job
+    """The job with every event folded in; what others see of it has been stored before."""
     since: float
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     files: frozenset[str] = frozenset()
@@ -96,6 +108,7 @@ class Worker:
         self._failed_on: dict[str, set[str]] = {}
         self._uploads: dict[tuple[str, str], set[str]] = {}
         self._dirty: set[str] = set()
+        self._urgent = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -109,8 +122,11 @@ class Worker:
 
     def cancel(self, job_id: str) -> None:
         """Ends the run of a job, if it is in this process."""
-        if job_id in self._runs:
-            self._runs[job_id].stop.set()
+        current = self._runs.get(job_id)
+        if current is not None:
+            if not current.job.state.terminal:
+                current.job = self._live.put(fold(current.job, CancelRequested()))
+            current.stop.set()
             self._pool.wake()
 
     # --- one entry of the durable queue ------------------------------------------------------------------------
@@ -124,7 +140,8 @@ class Worker:
             if row.run > number:  # a crash came between the two writes of a retry
                 await self._requeue(row.job, row.run, 0.0)
             return
-        current = self._runs[job_id] = _Run(row, self._clock(), avoid=self._failed_on.get(job_id, set()))
+        avoid = self._failed_on.get(job_id, set())
+        current = self._runs[job_id] = _Run(row, row.job, self._clock(), avoid=avoid)
         if row.job.cancel_requested:
             current.stop.set()
         self._live.put(row.job, here=True)
@@ -134,7 +151,7 @@ class Worker:
             log.info("job is another's", job_id=job_id, why=str(lost))
         except Exception as error:
             log.exception("job failed inside comfyc", job_id=job_id)
-            await self._finish(job_id, Failed(job_error(error), _now()))
+            await self._finish(current, Failed(job_error(error), _now()))
         finally:
             self._runs.pop(job_id, None)
             self._dirty.discard(job_id)
@@ -146,7 +163,7 @@ class Worker:
             job = current.row.job
             if job.attempt >= MAX_ATTEMPTS:
                 error = JobError(Cause.ENGINE_LOST, f"Given up after {job.attempt} attempts.")
-                return await self._finish(job.id, Failed(error, _now()))
+                return await self._finish(current, Failed(error, _now()))
             current.files = self._files(current)
             current.only = self._prompt_holder(job)
             try:
@@ -156,15 +173,15 @@ class Worker:
                         return None
             finally:
                 current.instance = ""
-            current.row = await self._again(job.id)
 
-    async def _again(self, job_id: str) -> Row:
-        """The row anew, after an attempt that did not come to run."""
-        row = await self._store.get(job_id)
+    async def _again(self, current: _Run) -> None:
+        """Takes the row anew, after a write that another one came before."""
+        row = await self._store.get(current.row.job.id)
         if row is None or row.job.state.terminal:
             raise LostJob("it has ended")
-        self._live.put(row.job)
-        return row
+        current.row, current.job = row, self._live.put(row.job)
+        if row.job.cancel_requested:
+            current.stop.set()
 
     async def _attempt(self, current: _Run, instance: Instance) -> bool:
         """One attempt on a leased instance. False: nothing was sent, choose again."""
@@ -172,7 +189,7 @@ class Worker:
         try:
             joined = current.only == instance.name and await engine.where(job.prompt_id) is not Where.UNKNOWN
             if current.stop.is_set() and not joined:
-                await self._finish(job.id, Cancelled(_now()))
+                await self._finish(current, Cancelled(_now()))
                 return True
             compiled = self._compile(current, instance, job.attempt + 1)
         except TargetError as error:
@@ -184,30 +201,28 @@ class Worker:
         given = fold(job, Assigned(instance.name, prompt_id, job.attempt + 1))
         store = self._store.adopt if joined else self._store.assign
         if not await store(given, self._durable.executor_id):
-            row = await self._again(job.id)
-            if row.job.cancel_requested:
-                current.stop.set()
+            await self._again(current)
             return False
         if job.prompt_id and not joined:
             self._abandon(job)
-        self._live.put(given)
+        current.job = self._live.put(given)
         try:
-            result = await self._execute(current, instance, compiled, given, fresh=not joined)
+            result = await self._execute(current, instance, compiled, fresh=not joined)
         except RunCancelled:
-            await self._finish(job.id, Cancelled(_now()))
+            await self._finish(current, Cancelled(_now()))
         except TimeoutError:
             with suppress(EngineError):
                 await engine.cancel(prompt_id)
             error = JobError(Cause.TIMEOUT, f"It took longer than {self._timeout_s:.0f} seconds.")
-            await self._finish(job.id, Failed(error, _now()))
+            await self._finish(current, Failed(error, _now()))
         except Exception as error:
             await self._failed(current, instance, error)
         else:
-            await self._succeeded(job.id, compiled, instance, result)
+            await self._succeeded(current, compiled, instance, result)
         return True
 
-    async def _execute(self, current: _Run, instance: Instance, compiled: Compiled, job: Job, *, fresh: bool) -> Result:
-        plan = compiled.plan
+    async def _execute(self, current: _Run, instance: Instance, compiled: Compiled, *, fresh: bool) -> Result:
+        plan, job = compiled.plan, current.job
         timing = self._timings.get(plan.template, instance.name)
         self._pool.loaded(instance.name, current.files)
         async with asyncio.timeout(self._timeout_s):
@@ -216,7 +231,7 @@ class Worker:
                 compiled,
                 self._media(current.row),
                 prompt_id=job.prompt_id,
-                emit=lambda event: self._emit(job.id, event),
+                emit=lambda event: self._emit(current, event),
                 sink=self._storage,
                 folder=job.id,
                 expected_s=timing.expected(sum(plan.steps.values())) if timing else None,
@@ -225,37 +240,34 @@ class Worker:
                 stop=current.stop,
             )
 
-    def _emit(self, job_id: str, event: Event) -> None:
-        """A change while it runs: told here at once, written soon."""
-        job = self._live.peek(job_id)
-        if job is not None and job.state is State.QUEUED and isinstance(event, Progressed):
-            self._live.apply(job_id, Started(_now()))
-        self._live.apply(job_id, event)
-        self._dirty.add(job_id)
+    def _emit(self, current: _Run, event: Event) -> None:
+        """A change while it runs: stored soon, a begin at once, and shown after that."""
+        current.job = fold(current.job, event)
+        self._dirty.add(current.job.id)
+        if isinstance(event, Started):
+            self._urgent.set()
 
     # --- how it ends -------------------------------------------------------------------------------------------
 
-    async def _succeeded(self, job_id: str, compiled: Compiled, instance: Instance, result: Result) -> None:
-        await self._finish(job_id, Succeeded(result.outputs, _now()))
-        self._failed_on.pop(job_id, None)
+    async def _succeeded(self, current: _Run, compiled: Compiled, instance: Instance, result: Result) -> None:
+        await self._finish(current, Succeeded(result.outputs, _now()))
+        self._failed_on.pop(current.job.id, None)
         plan = compiled.plan
         await self._timings.add(plan.template, instance.name, result.seconds, sum(plan.steps.values()))
 
-    async def _finish(self, job_id: str, event: Succeeded | Failed | Cancelled) -> None:
+    async def _finish(self, current: _Run, event: Succeeded | Failed | Cancelled) -> None:
         """Stores the end, and only then shows it. Raises LostJob if it is not ours to end."""
-        job = self._live.peek(job_id)
-        if job is None:
-            raise LostJob("it is not known here")
+        job = current.job
         ended = fold(job, event)
         if not await self._store.finish(ended):
-            row = await self._again(job_id)
-            if row.job.attempt != job.attempt:
+            await self._again(current)
+            if current.job.attempt != job.attempt:
                 raise LostJob("another attempt has begun")
             ended = fold(job, Cancelled(event.at))  # somebody asked for that before it succeeded
             if not await self._store.finish(ended):
                 raise LostJob("another attempt has begun")
-        self._live.put(ended)
-        log.info("job ended", job_id=job_id, state=ended.state.value, attempt=ended.attempt, instance=ended.instance)
+        current.job = self._live.put(ended)
+        log.info("job ended", job_id=job.id, state=ended.state.value, attempt=ended.attempt, instance=ended.instance)
         self._ended(ended)
 
     async def _failed(self, current: _Run, instance: Instance, error: Exception) -> None:
@@ -267,17 +279,18 @@ class Worker:
             log.exception("run failed inside comfyc", job_id=job_id, exc_info=error)
         await self._tend(instance, fault, current.files, str(error))
         if current.stop.is_set():
-            return await self._finish(job_id, Cancelled(_now()))
+            return await self._finish(current, Cancelled(_now()))
         number = current.row.run
         if number >= policy.retries:
-            return await self._finish(job_id, Failed(told, _now()))
+            return await self._finish(current, Failed(told, _now()))
         if policy.elsewhere:
             self._failed_on.setdefault(job_id, set()).add(instance.name)
         wait = delay_s(fault, number)
-        job = self._live.apply(job_id, Retrying(told, wait))
+        job = fold(current.job, Retrying(told, wait))
         log.warning("job is retried", job_id=job_id, fault=fault.value, delay_s=wait, instance=instance.name)
         if not await self._store.retry(job, number + 1, forget=not policy.keep_prompt):
             raise LostJob("another attempt has begun")
+        current.job = self._live.put(job)
         return await self._requeue(job, number + 1, wait)
 
     async def _tend(self, instance: Instance, fault: Fault, files: frozenset[str], why: str) -> None:
@@ -293,7 +306,7 @@ class Worker:
         """The instance lacks something: another may have it."""
         current.avoid.add(instance.name)
         if all(one.name in current.avoid for one in self._ready()):
-            await self._finish(current.row.job.id, Failed(JobError(Cause.UNAVAILABLE, str(error)), _now()))
+            await self._finish(current, Failed(JobError(Cause.UNAVAILABLE, str(error)), _now()))
             return True
         return False
 
@@ -365,7 +378,10 @@ class Worker:
     async def _save_loop(self) -> None:
         """Writes what changed, and hears of cancellations that another process was asked for."""
         while True:
-            await asyncio.sleep(SAVE_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SAVE_S):
+                    await self._urgent.wait()
+            self._urgent.clear()
             try:
                 await self._save()
             except Exception:
@@ -375,9 +391,13 @@ class Worker:
         if not self._runs:
             return
         dirty, self._dirty = self._dirty, set()
-        known = [job for job_id in dirty if (job := self._live.peek(job_id)) and not job.state.terminal]
-        if known:
-            await self._store.save(known)
+        changed = [self._runs[job_id].job for job_id in dirty if job_id in self._runs]
+        changed = [job for job in changed if not job.state.terminal]
+        if changed:
+            await self._store.save(changed)
+            for job in changed:
+                if self._live.is_here(job.id):
+                    self._live.put(job)
         for job_id in await self._store.to_cancel(self._durable.executor_id):
             self.cancel(job_id)
 

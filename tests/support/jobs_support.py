@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -19,6 +20,7 @@ from compiler import Library, MediaRef, RequestError, load_library, shipped_cata
 from compiler.errors import Fault as Mistake
 from runner.backend import Backend
 from runner.engine.client import ComfyClient
+from runner.engine.http import Timing
 from runner.engine.pool import Pool
 from runner.engine.sandbox.faults import Fault
 from runner.engine.sandbox.server import Sandbox
@@ -68,6 +70,12 @@ class NoMedia:
         raise RequestError(Mistake(ref.field, "is unknown"))
 
 
+TIMING = Timing(
+    connect=1, request=5, silence=0.2, poll=0.3, settle=0.2, late=1, refused=0.4, patience=5, deaf=1, stop=5
+)
+"""The client's patience, scaled down to a sandbox's speed."""
+
+
 @dataclass
 class Receiver:
     """A webhook receiver: keeps every request, answers with the next of `answers`, then 200."""
@@ -81,6 +89,24 @@ class Receiver:
 
     def client(self) -> httpx2.AsyncClient:
         return httpx2.AsyncClient(transport=httpx2.MockTransport(self))
+
+
+async def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
+    """Waits until the condition, which may be a coroutine function, is true."""
+    async with asyncio.timeout(seconds):
+        while True:
+            found = condition()
+            if await found if inspect.isawaitable(found) else found:
+                return
+            await asyncio.sleep(0.01)
+
+
+async def end(backend: Backend, job: Job, seconds: float = 30.0) -> Job:
+    """The job once it has ended."""
+    async with asyncio.timeout(seconds):
+        async for now in backend.service.subscribe(job.id):
+            job = now
+    return job
 
 
 @dataclass
@@ -100,18 +126,31 @@ class Setup:
 
     async def end(self, job: Job, seconds: float = 30.0) -> Job:
         """The job once it has ended."""
-        async with asyncio.timeout(seconds):
-            async for job in self.backend.service.subscribe(job.id):
-                pass
-        return job
+        return await end(self.backend, job, seconds)
+
+    async def history(self, index: int = 0) -> dict[str, Any]:
+        """What a sandbox has run since its boot."""
+        async with httpx2.AsyncClient() as client:
+            return (await client.get(f"{self.sandboxes[index].url}/history")).json()
+
+    async def queue(self, index: int = 0) -> dict[str, Any]:
+        async with httpx2.AsyncClient() as client:
+            return (await client.get(f"{self.sandboxes[index].url}/queue")).json()
 
     async def started(self, job: Job, seconds: float = 10.0) -> Job:
         """The job once it runs."""
         async with asyncio.timeout(seconds):
-            async for job in self.backend.service.subscribe(job.id):
-                if job.state != "queued":
-                    return job
+            async for now in self.backend.service.subscribe(job.id):
+                if now.state != "queued":
+                    return now
         raise AssertionError("it never began")
+
+
+def make_backend(database: Database, pool: Pool, storage: LocalStorage, receiver: Receiver, **options: Any) -> Backend:
+    """A backend that polls its queue quickly; not started."""
+    given = {"encode_webhook": lambda job: {"id": job.number}, "poll_s": 0.02, "media": NoMedia(), **options}
+    media = given.pop("media")
+    return Backend(database, pool, library(), storage, media, webhook_secret=SECRET, client=receiver.client, **given)
 
 
 @asynccontextmanager
@@ -122,6 +161,7 @@ async def setup(
     instances: int = 1,
     faults: Sequence[Sequence[Fault]] = (),
     step_seconds: float = 0.0,
+    timing: Timing = TIMING,
     receiver: Receiver | None = None,
     encode: Callable[[Job], Mapping[str, Any]] = lambda job: {"id": job.number, "state": job.state.value},
     **options: Any,
@@ -139,24 +179,14 @@ async def setup(
                 step_seconds=step_seconds,
             )
             sandboxes.append(await stack.enter_async_context(box))
-        pool = Pool([ComfyClient(box.url, name=box.name) for box in sandboxes], watch_s=0.2)
+        pool = Pool([ComfyClient(box.url, name=box.name, timing=timing) for box in sandboxes], watch_s=0.2)
         await pool.start()
         stack.push_async_callback(pool.stop)
         database = Database(url)
         await database.open()
         stack.push_async_callback(database.close)
         storage = LocalStorage(folder / "storage")
-        backend = Backend(
-            database,
-            pool,
-            library(),
-            storage,
-            options.pop("media", None) or NoMedia(),
-            encode_webhook=encode,
-            webhook_secret=SECRET,
-            client=receiver.client,
-            **{"poll_s": 0.02, **options},
-        )
+        backend = make_backend(database, pool, storage, receiver, encode_webhook=encode, **options)
         await stack.enter_async_context(backend)
         yield Setup(backend, pool, sandboxes, storage, database, receiver)
 
