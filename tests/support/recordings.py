@@ -40,6 +40,7 @@ class Replay:
         self.expected_frames: dict[str, list[Event]] = defaultdict(list)
         self.expected_answers: list[Event] = []
         self.readers: list[asyncio.Task[None]] = []
+        self.last = 0.0
         self.ids: dict[str, str] = {}
         """Recorded prompt id → ours."""
 
@@ -56,6 +57,9 @@ class Replay:
             await socket.close()
 
     async def _perform(self, http: httpx2.AsyncClient, event: Event, rest: list[Event]) -> None:
+        gap, self.last = event.get("t", 0.0) - self.last, event.get("t", 0.0)
+        if gap > 1.0 and event["dir"] != "ws<":  # the recording waited on purpose
+            await asyncio.sleep(0.3)
         match event["dir"]:
             case "ws-open":
                 await self._open(event)
@@ -97,9 +101,8 @@ class Replay:
             await asyncio.sleep(0.005)
 
     async def _request(self, http: httpx2.AsyncClient, event: Event, rest: list[Event]) -> None:
-        if not _races(event):
-            for client in list(self.sockets):
-                await self._caught_up(client)
+        for client in list(self.sockets):
+            await self._caught_up(client)
         recorded = next((later for later in rest if later["dir"] == "http<"), None)
         answer = await self._send(http, event)
         wanted = recorded.get("body") if recorded else None
@@ -117,7 +120,7 @@ class Replay:
 
     async def _send(self, http: httpx2.AsyncClient, event: Event) -> httpx2.Response:
         path, headers = event["path"], dict(event.get("headers") or {})
-        for recorded, ours in self.ids.items():
+        for recorded, ours in {**self.ids, **self._files()}.items():
             path = path.replace(recorded, ours) if len(recorded) > 8 else path
         if "Origin" in headers and "127.0.0.1:8" in headers["Origin"]:
             headers["Origin"] = self.url
@@ -131,10 +134,19 @@ class Replay:
             content = event["raw"].encode()
         return await http.request(event["method"], path, content=content, headers=headers)
 
+    def _files(self) -> dict[str, str]:
+        """Recorded output file → ours, by their place among the executed frames."""
+        found: dict[str, str] = {}
+        for client, recorded in self.expected_frames.items():
+            found |= dict(zip(_made(recorded), _made(self.frames[client]), strict=False))
+        return found
 
-def _races(event: Event) -> bool:
-    """Requests that were sent at once, without waiting for frames."""
-    return event["method"] == "GET" and event["path"] in {"/queue", "/prompt"}
+
+def _made(frames: list[Event]) -> list[str]:
+    outputs = [frame["msg"]["data"]["output"] for frame in frames if frame.get("msg", {}).get("type") == "executed"]
+    return [
+        item["filename"] for output in outputs if output for item in output.get("images", ()) if isinstance(item, dict)
+    ]
 
 
 def _answer(response: httpx2.Response) -> Event:
@@ -150,6 +162,8 @@ def _answer(response: httpx2.Response) -> Event:
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _COUNTER = re.compile(r"_\d{5}_")
+_SID = re.compile(r"^[0-9a-f]{32}$")
+_PLACE = re.compile(r"'/[^']*/")
 _TEMP = re.compile(r"ComfyUI_temp_[a-z]{5}")
 _VOLATILE = {"timestamp", "create_time", "traceback", "current_inputs", "execution_start_time", "execution_end_time"}
 _UNORDERED = {"executed", "current_outputs", "dependent_outputs"}
@@ -168,7 +182,7 @@ def plain(value: Any, key: str = "") -> Any:
         return items
     if isinstance(value, str):
         value = _COUNTER.sub("_#_", _TEMP.sub("ComfyUI_temp_*", value))
-        return value if key == "exception_message" else _UUID.sub("*", value)
+        return _UUID.sub("*", _SID.sub("*", _PLACE.sub("'…/", value)))
     return value
 
 

@@ -72,7 +72,8 @@ def bad_call(schema: NodeSchema, inputs: Mapping[str, Any]) -> str:
     for spec in schema.by_name.values():
         if spec.branches and is_link(inputs.get(spec.name)):
             return "string indices must be integers, not 'str'"
-        if spec.required and spec.branches and inputs.get(spec.name) not in spec.branches:
+        key = inputs.get(spec.name)
+        if spec.required and spec.branches and not (isinstance(key, str) and key in spec.branches):
             return f"{schema.name}.execute() missing 1 required positional argument: {spec.name!r}"
         if spec.required and spec.autogrow and not any(name.startswith(f"{spec.name}.") for name in active):
             return f"{schema.name}.execute() missing 1 required positional argument: {spec.name!r}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 from compiler.catalog import Catalog, NodeSchema
 from compiler.check.deadly import is_link
@@ -96,10 +96,13 @@ class Run:
 
     def __init__(self, site: Site, prompt_id: str, prompt: dict[str, Any], extra_data: Any, outputs: list[str]) -> None:
         self.site, self.prompt_id, self.prompt, self.outputs = site, prompt_id, prompt, outputs
-        facts: Mapping[str, Any] | None = extra_data if isinstance(extra_data, dict) else None
+        facts = cast("dict[str, Any]", extra_data) if isinstance(extra_data, dict) else None
         self.client: Any = facts.get("client_id") if facts is not None else None
         self.pnginfo: Any = facts.get("extra_pnginfo") if facts is not None else None
-        self._no_extra = "" if facts is not None else f"{type(extra_data).__name__!r} object has no attribute 'get'"
+        self._previews = facts is None or facts.get("preview_method") != "none" or site.old
+        self._no_extra = (
+            "" if facts is not None else f"{type(cast('object', extra_data)).__name__!r} object has no attribute 'get'"
+        )
         self.ending = Ending()
         self.executed: list[str] = []
         self._progress: dict[str, str] = {}
@@ -145,6 +148,7 @@ class Run:
     def _on_progress(self, value: float, maximum: float, image: bytes | None) -> None:
         self._check()
         node_id, listeners = self._now, self.site.listeners
+        image = image if self._previews else None
         self._progress_state(node_id, value, maximum, "running")
         with_metadata = image is not None and listeners.wants_metadata(self.client)
         if image is not None and with_metadata:
@@ -205,7 +209,7 @@ class Run:
         self.site.cache.put(node_id, entry)
         self.executed.append(node_id)
         if entry.ui is not None:
-            self._show(node_id, node_id, entry.ui)
+            self._show(node_id, entry)
         _, maximum = self._last
         self._progress_state(node_id, maximum, maximum, "finished")
         plan.done(node_id)
@@ -265,24 +269,23 @@ class Run:
 
     def _reuse(self, node_id: str, entry: Entry) -> None:
         if self.client is not None:
-            self._show(node_id, entry.node_id, entry.ui)
-        elif self.site.old and entry.ui is not None:
-            self._record(node_id, entry.ui)
+            self._show(node_id, entry)
         self._progress_state(node_id, 1, 1, "finished")
 
-    def _show(self, node_id: str, _made_by: str, ui: Mapping[str, Any] | None) -> None:
-        if ui is not None:
-            self._record(node_id, ui)
-        data = {"node": node_id, "display_node": node_id, "output": ui, "prompt_id": self.prompt_id}
+    def _show(self, node_id: str, entry: Entry) -> None:
+        if entry.ui is not None:
+            self._record(node_id, entry)
+        data = {"node": node_id, "display_node": node_id, "output": entry.ui, "prompt_id": self.prompt_id}
         self._tell("executed", data)
 
-    def _record(self, node_id: str, ui: Mapping[str, Any]) -> None:
-        self.ending.outputs[node_id] = ui
+    def _record(self, node_id: str, entry: Entry) -> None:
+        self.ending.outputs[node_id] = entry.ui
+        # A cached node's meta names the node that made it, which another prompt may have called otherwise.
         self.ending.meta[node_id] = {
-            "node_id": node_id,
-            "display_node": node_id,
+            "node_id": entry.node_id,
+            "display_node": entry.node_id,
             "parent_node": None,
-            "real_node_id": node_id,
+            "real_node_id": entry.node_id,
         }
 
     def _collect_cached(self) -> None:
@@ -292,7 +295,7 @@ class Run:
         for node_id in self.prompt:
             entry = self.site.cache.get(node_id)
             if entry is not None and entry.ui is not None and node_id not in self.ending.outputs:
-                self._record(node_id, entry.ui)
+                self._record(node_id, entry)
 
     def _ended_at(self, node_id: str) -> dict[str, Any]:
         return {
