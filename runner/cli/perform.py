@@ -42,6 +42,8 @@ class Work:
 
     engine: Engine
     compiled: Compiled
+    name: str
+    """Of the provider: runs of one provider take about as long as one another."""
     prompt_id: str
     folder: str
     """Of the results, under the output folder."""
@@ -59,7 +61,7 @@ async def perform(file: RequestFile, settings: Settings, out: Path, console: Con
         async with engines_of(settings, library, Path(scratch)) as engines:
             media = {value: one.media for value, one in stored.items()}
             engine, compiled = await choose(engines, file, media, library, f"comfyc/{prompt_id[:8]}")
-            work = Work(engine, compiled, prompt_id, folder_name(file.name))
+            work = Work(engine, compiled, file.provider.name, prompt_id, folder_name(file.name))
             introduce(work, file, settings, console)
             graph = write_graph(work, out)
             sources = {one.media.name: partial(read, kept, one.key) for one in stored.values()}
@@ -109,7 +111,7 @@ async def follow(
     Errors: WorkFailed, EngineError.
     """
     plan = work.compiled.plan
-    key = f"{plan.template}, {sum(plan.steps.values())} steps, {work.engine.name}"
+    key = f"{work.name}, {sum(plan.steps.values())} steps, {work.engine.name}"
     expected = timings.expected(key)
     with view_for(console) as view:
         teller = Teller(view, Progress.of(plan, work.compiled.api.keys(), expected))
