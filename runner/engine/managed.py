@@ -204,7 +204,8 @@ class ManagedEngine(ComfyClient):
         raise EngineError(self._failed(f"did not answer within {self._setup.start_s:.0f} s"))
 
     def _failed(self, what: str) -> str:
-        self.why = f"{self.name} {what}; its log ends with: {redact(tail(self._setup.log, 8)) or '(empty)'}"
+        end = " | ".join(redact(tail(self._setup.log, 8)).splitlines())
+        self.why = f"{self.name} {what}; its log ends with: {end or '(empty)'}"
         return self.why
 
     async def _end(self) -> None:
