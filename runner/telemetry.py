@@ -39,6 +39,7 @@ def configure_logging(level: str = "info", style: str = "json", stream: TextIO |
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _safe_exception,
         _redact,
@@ -81,6 +82,12 @@ def _safe_exception(_logger: Any, _method: str, event: MutableMapping[str, Any])
         if error.__cause__ is not None:
             event["cause"] = type(error.__cause__).__name__
     return event
+
+
+def about_job(job: Job) -> Job:
+    """Puts the job's id into every further log line of this request."""
+    structlog.contextvars.bind_contextvars(job_id=job.id)
+    return job
 
 
 @dataclass(frozen=True, slots=True)

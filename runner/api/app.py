@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeAlias
 
@@ -27,6 +28,8 @@ from runner.telemetry import Telemetry, Vitals
 
 FORM_EXTRA: Final = 128 * 1024
 """Bytes that a multipart body may need beside its file."""
+PULSE_SECONDS: Final = 3.0
+"""Longest wait for an answer of the database at /readyz and /metrics."""
 Pulse: TypeAlias = Callable[[], Awaitable[Vitals]]
 """Reads how the service stands; may raise if the database is away."""
 
@@ -114,6 +117,7 @@ def _pages(desk: Desk, vitals: Pulse) -> list[Route]:
 
 async def _pulse(vitals: Pulse) -> Vitals:
     try:
-        return await vitals()
+        async with asyncio.timeout(PULSE_SECONDS):
+            return await vitals()
     except Exception:
         return Vitals()  # no answer is an answer: not ready

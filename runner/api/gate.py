@@ -53,7 +53,7 @@ class Gate:
             await self._rescue(exchange, error)
         finally:
             self._tell(exchange, time.perf_counter() - began)
-            structlog.contextvars.unbind_contextvars("request_id")
+            structlog.contextvars.unbind_contextvars("request_id", "job_id")
 
     async def _rescue(self, exchange: _Exchange, error: Exception) -> None:
         exchange.patience = None

@@ -24,6 +24,7 @@ from runner.api.links import Links
 from runner.api.problem import Problem, not_found
 from runner.api.requests import callback_of, request_faults, uploaded
 from runner.job import Job, State
+from runner.telemetry import about_job
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 DOCUMENT: Final[Mapping[str, Any]] = json.loads(Path(__file__).with_suffix(".openapi.json").read_bytes())
@@ -73,7 +74,7 @@ class Ext(Dialect):
                     callback=callback,
                     limit=desk.config.active_jobs,
                 )
-                return JSONResponse(_created(job), 201)
+                return JSONResponse(_created(about_job(job)), 201)
 
             return handle
 
@@ -84,7 +85,7 @@ class Ext(Dialect):
                 job = await desk.service.get(principal.tenant, int(ident)) if _is_number(ident) else None
                 if job is None or job.dialect != self.name or _operation(job) != operation:
                     raise not_found("Generation")
-                return JSONResponse(self.encode_job(job, desk.links_for(request)))
+                return JSONResponse(self.encode_job(about_job(job), desk.links_for(request)))
 
             return handle
 

@@ -143,7 +143,9 @@ async def test_log_lines(api: Api, log: io.StringIO) -> None:
     logging.getLogger("some.library").warning("a line of a library")
     created, missing, told, library = lines(log)
     assert (created["request_id"], created["route"], created["status"]) == ("mine-1", "/api/v1/img", 201)
+    assert created["job_id"] == "job1"
     assert missing["request_id"] != "bad id\x7f"
+    assert "job_id" not in missing
     assert missing["route"] == "/api/v1/img/{generationId}"
     assert (told["job_id"], told["prompt"], told["key"]) == ("j1", "[redacted]", "[redacted]")
     assert library["event"] == "a line of a library"
