@@ -59,7 +59,7 @@ class Replay:
     async def _perform(self, http: httpx2.AsyncClient, event: Event, rest: list[Event]) -> None:
         gap, self.last = event.get("t", 0.0) - self.last, event.get("t", 0.0)
         if gap > 1.0 and event["dir"] != "ws<":  # the recording waited on purpose
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(min(gap, 2.0))
         match event["dir"]:
             case "ws-open":
                 await self._open(event)
@@ -189,18 +189,30 @@ def plain(value: Any, key: str = "") -> Any:
 def frames_differ(expected: list[Event], found: list[Event]) -> str:
     """The first difference between two streams of frames; empty if there is none.
 
-    Status frames tell of every queue change, also of those that race with the run: they are compared apart.
+    Status frames tell of every change of the queue, whoever made it. With one prompt at a time they stand in one
+    order with the others; where several were under way, they raced, and only their number and the last are compared.
     """
-    for name, keep in (("status", True), ("other", False)):
-        wanted = [_frame(event) for event in expected if _is_status(event) is keep]
-        got = [_frame(event) for event in found if _is_status(event) is keep]
-        for index, (left, right) in enumerate(zip(wanted, got, strict=False)):
-            if left != right:
-                return f"{name} frame {index}: recorded {left}, got {right}"
-        if len(wanted) != len(got):
-            more = (wanted if len(wanted) > len(got) else got)[min(len(wanted), len(got))]
-            return f"{len(wanted)} {name} frames recorded, {len(got)} came; the first odd one: {more}"
-    return ""
+    if all(_remaining(event) <= 1 for event in expected):
+        return _streams_differ(expected, found)
+    other = _streams_differ(*([event for event in side if not _is_status(event)] for side in (expected, found)))
+    statuses = [[_remaining(event) for event in side if _is_status(event)] for side in (expected, found)]
+    same = len(statuses[0]) == len(statuses[1]) and statuses[0][-1:] == statuses[1][-1:]
+    return other or ("" if same else f"status: recorded {statuses[0]}, got {statuses[1]}")
+
+
+def _streams_differ(expected: list[Event], found: list[Event]) -> str:
+    wanted, got = [_frame(event) for event in expected], [_frame(event) for event in found]
+    for index, (left, right) in enumerate(zip(wanted, got, strict=False)):
+        if left != right:
+            return f"frame {index}: recorded {left}, got {right}"
+    if len(wanted) == len(got):
+        return ""
+    more = (wanted if len(wanted) > len(got) else got)[min(len(wanted), len(got))]
+    return f"{len(wanted)} frames recorded, {len(got)} came; the first odd one: {more}"
+
+
+def _remaining(event: Event) -> int:
+    return event["msg"]["data"]["status"]["exec_info"]["queue_remaining"] if _is_status(event) else 0
 
 
 def _is_status(event: Event) -> bool:
