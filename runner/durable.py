@@ -20,6 +20,7 @@ import asyncio
 import fcntl
 import functools
 import socket
+import threading
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -98,6 +99,7 @@ class Durable:
         self._threads: ThreadPoolExecutor | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock: IO[bytes] | None = None
+        self._dbos: DBOS | None = None
 
     def handle(self, queue: str, handler: Handler, slots: int | None = None) -> None:
         """Names the queue's handler; at most `slots` of its tasks run here at once. Before `start`."""
@@ -129,7 +131,7 @@ class Durable:
         if self.sqlite:
             self._take_lock()
             config["system_database_engine"] = _sqlite(self._url)
-        DBOS(config=config)
+        self._dbos = DBOS(config=config)
         DBOS.listen_queues(list(self._queues))
         self._register_queues(config.get("system_database_engine"))
         DBOS.launch()
@@ -167,13 +169,24 @@ class Durable:
         if Durable.current is not self or self._threads is None:
             return
         try:
-            await self._call(DBOS.destroy)
+            await self._call(self._destroy)
         finally:
             Durable.current = None
             self._threads.shutdown(wait=False)
             if self._lock is not None:
                 self._lock.close()
                 self._lock = None
+
+    def _destroy(self) -> None:
+        """First the queues' threads end: DBOS would close its loop while they still take tasks."""
+        if self._dbos is not None:
+            for stop in self._dbos.background_thread_stop_events:
+                stop.set()
+            for thread in threading.enumerate():
+                if thread.name.startswith("queue-worker-"):
+                    thread.join(timeout=5.0)
+        DBOS.destroy()
+        self._dbos = None
 
     async def hand_over(self, queue: str, key: str, run: int) -> None:
         """Called on DBOS's loop: runs the handler on ours, and cancels it when the task is cancelled."""

@@ -87,10 +87,7 @@ class JobStore:
 
     async def find(self, tenant: str, ident: int | str) -> Row | None:
         """By number or id, within one tenant."""
-        which = jobs.c.number == ident if isinstance(ident, int) else jobs.c.id == ident
-        if isinstance(ident, int) and not 0 < ident < 2**63:
-            return None
-        return await self._one(sa.and_(jobs.c.tenant == tenant, which))
+        return await self._one(sa.and_(jobs.c.tenant == tenant, _is(ident)))
 
     async def list(self, tenant: str, *, limit: int = 50, before: int | None = None) -> list[Job]:
         """The tenant's jobs, newest first, with numbers below `before`."""
@@ -157,10 +154,9 @@ class JobStore:
     async def cancel(self, tenant: str, ident: int | str) -> Row | None:
         """Asks for cancellation. A job that no engine was given ends here and now; of another, its runner learns."""
         now = time.time()
-        which = jobs.c.number == ident if isinstance(ident, int) else jobs.c.id == ident
 
         def work(connection: sa.Connection) -> Row | None:
-            mine = sa.and_(jobs.c.tenant == tenant, which)
+            mine = sa.and_(jobs.c.tenant == tenant, _is(ident))
             asked = jobs.update().where(mine, LIVE).values(cancel_requested=True, updated_at=now)
             connection.execute(asked)
             found = connection.execute(sa.select(jobs).where(mine)).mappings().first()
@@ -190,6 +186,12 @@ class JobStore:
 
     async def _all(self, query: sa.Select[Any]) -> Sequence[Mapping[Any, Any]]:
         return await self._db.read(lambda connection: connection.execute(query).mappings().all())
+
+
+def _is(ident: int | str) -> sa.ColumnElement[bool]:
+    if isinstance(ident, str):
+        return jobs.c.id == ident
+    return jobs.c.number == ident if 0 < ident < 2**63 else sa.false()  # others are no numbers to a database
 
 
 def _finish(connection: sa.Connection, job: Job, fence: sa.ColumnElement[bool], now: float) -> bool:
