@@ -51,9 +51,9 @@ def input_groups(inputs: Iterable[InputSpec]) -> dict[str, dict[str, Any]]:
 def declared(spec: InputSpec) -> list[Any]:
     """One input as `[type, options]`; a V1 combo has its list in the place of the type."""
     if spec.listed:
-        return [list(spec.values or ()), dict(spec.options)]
+        return [list(spec.values or ()), _facts(spec)]
     if spec.type == "COMBO":
-        return ["COMBO", {**spec.options, "multiselect": False, "options": list(spec.values or ())}]
+        return ["COMBO", {**_facts(spec), "multiselect": False, "options": list(spec.values or ())}]
     if spec.type == DYNAMIC_COMBO:
         branches = [{"key": key, "inputs": input_groups(inputs)} for key, inputs in spec.branches.items()]
         return [spec.type, {**spec.options, "options": branches}]
@@ -65,3 +65,8 @@ def declared(spec: InputSpec) -> list[Any]:
         }
         return [spec.type, {**spec.options, "template": template}]
     return [spec.type, dict(spec.options)]
+
+
+def _facts(spec: InputSpec) -> dict[str, Any]:
+    # `beside_files` is a note of the shipped catalogs: once the files are known, these choices stand in the list.
+    return {key: value for key, value in spec.options.items() if key != "beside_files"}

@@ -24,6 +24,7 @@ _Problem = dict[str, Any]
 _Walk = Generator[str, bool, bool]
 
 _CONVERT: Final[Mapping[str, Callable[[Any], Any]]] = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}
+_EXACT: Final[Mapping[str, type]] = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool, "COMBO": str}
 _FAILED: Final = "prompt_outputs_failed_validation"
 
 
@@ -245,7 +246,7 @@ class _Visit:
                 received_value=value,
             )
         source = self.catalog.nodes[self.prompt[value[0]]["class_type"]]
-        received: str = source.outputs[value[1]][0]
+        received, _ = cast("tuple[str, str]", source.outputs[value[1]])
         if link_fits(received, spec):
             return None
         wanted = list(spec.values or ()) if spec.listed else spec.type
@@ -260,6 +261,8 @@ class _Visit:
         )
 
     def _value(self, name: str, spec: InputSpec, value: Any, inputs: dict[str, Any], *, own: bool) -> _Problem | None:
+        if type(value) is _EXACT.get(spec.type):  # nothing to convert: nearly always
+            return None if own else self._range(name, spec, value)
         wrapped = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
         plain: Any = wrapped.get("__value__", value)
         inputs[name] = plain
@@ -281,6 +284,8 @@ class _Visit:
 
     def _range(self, name: str, spec: InputSpec, value: Any) -> _Problem | None:
         options = spec.options
+        if spec.type == "COMBO" or not options:
+            return self._member(name, spec, value)
         if "min" in options and value < options["min"]:
             kind, message = "value_smaller_than_min", f"Value {value} smaller than min of {options['min']}"
         elif "max" in options and value > options["max"]:
