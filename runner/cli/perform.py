@@ -114,7 +114,7 @@ async def follow(
     key = f"{work.name}, {sum(plan.steps.values())} steps, {work.engine.name}"
     expected = timings.expected(key)
     with view_for(console) as view:
-        teller = Teller(view, Progress.of(plan, work.compiled.api.keys(), expected))
+        teller = Teller(view, Progress.of(plan, work.compiled.api.keys(), expected), measured=expected is not None)
         view.show(0, "waiting", eta_s=expected)
         try:
             result = await execute(
@@ -139,10 +139,11 @@ async def follow(
 
 
 class Teller:
-    """Shows what engine events change."""
+    """Shows what engine events change. The pace of the loaders says nothing about the samplers: unless such a run was
+    `measured` before, there is no ETA until a sampler has done a step."""
 
-    def __init__(self, view: View, progress: Progress) -> None:
-        self._view, self._progress, self._node = view, progress, "waiting"
+    def __init__(self, view: View, progress: Progress, *, measured: bool) -> None:
+        self._view, self._progress, self._node, self._paced = view, progress, "waiting", measured
 
     def tell(self, event: EngineEvent) -> None:
         now = time.monotonic()
@@ -152,10 +153,11 @@ class Teller:
             case NodeBegan(_, node):
                 self._node = node
             case NodeProgress(_, node, value, maximum) if maximum > 1:
-                self._node, steps = node, f"{value:.0f}/{maximum:.0f}"
+                self._node, steps, self._paced = node, f"{value:.0f}/{maximum:.0f}", self._paced or value > 0
             case _:
                 pass
-        self._view.show(min(ALMOST, 100 * self._progress.share), self._node, steps, self._progress.eta(now))
+        eta_s = self._progress.eta(now) if self._paced else None
+        self._view.show(min(ALMOST, 100 * self._progress.share), self._node, steps, eta_s)
 
 
 # --- what is said before and after -----------------------------------------------------------------------------

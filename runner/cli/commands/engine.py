@@ -64,9 +64,8 @@ async def install(args: argparse.Namespace) -> int:
         check=args.check,
     )
     home = await install_comfyui(wanted)
-    print(
-        f"ComfyUI {home.version} is installed. Use it:\n\nexport COMFYUI_HOME={home.folder}\ncomfyc serve --engine managed"
-    )
+    print(f"ComfyUI {home.version} is installed. Use it:\n")
+    print(f"export COMFYUI_HOME={home.folder}\ncomfyc serve --engine managed")
     return 0
 
 
