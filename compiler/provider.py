@@ -41,10 +41,16 @@ class Request(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="allow", frozen=True)
 
-    def unknown_fields(self) -> Iterator[tuple[str, str]]:
-        """(field, nearest known field or "") of each field that the contract does not have."""
+    def unknown_fields(self, where: str = "") -> Iterator[tuple[str, str]]:
+        """(field, nearest known field or "") of each field that the contract does not have, in lists of objects too."""
         for name in self.model_extra or {}:
-            yield name, nearest(name, type(self).model_fields)
+            yield where + name, nearest(name, type(self).model_fields)
+        for name in self.model_fields_set:
+            value = getattr(self, name)
+            if isinstance(value, list):
+                for index, item in enumerate(cast("list[Any]", value)):
+                    if isinstance(item, Request):
+                        yield from item.unknown_fields(f"{where}{name}[{index}].")
 
 
 class Provider:

@@ -132,7 +132,7 @@ async def _download(client: httpx2.AsyncClient, ref: MediaRef) -> bytes:
         if response.status_code != 200:
             raise _refused(ref, f"answered {response.status_code}", "Give a URL that answers with the file")
         data = bytearray()
-        async for piece in response.aiter_bytes():
+        async for piece in response.aiter_raw():  # undecoded: a few bytes of gzip may be gigabytes
             data += piece
             if len(data) > MAX_FETCH:
                 raise RequestError(

@@ -110,8 +110,8 @@ class Ext(Dialect):
             "started_at": iso(job.started_at),
             "finished_at": iso(job.finished_at),
         }
-        if job.state is State.SUCCEEDED:
-            body[f"{_operation(job)}_url"] = _url(job, links)
+        if job.state is State.SUCCEEDED and (url := _url(job, links)):
+            body[f"{_operation(job)}_url"] = url
         if job.error is not None and job.state is State.FAILED:
             body["error"] = job.error.message
         return body | _warnings(job)
