@@ -12,8 +12,6 @@ from compiler.template.library import Library
 from compiler.template.manifest import Asset, Stack
 
 SUFFIXES = (".safetensors", ".sft", ".pt", "")
-PAIR = {"high": "_high_noise", "low": "_low_noise"}
-"""Wan's two experts: NAME_high_noise and NAME_low_noise are a pair (the naming of its official files)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +29,7 @@ def resolve_lora(use: LoraUse, stack: Stack, library: Library, catalog: Catalog)
 
     Errors: RequestError if there is none, or it is of another family than the stack takes.
     """
-    asset = library.assets.get(use.id) or _by_file(use.id, _known_files(library, catalog))
+    asset = library.assets.get(use.id) or _by_file(use.id, stack, _known_files(library, catalog))
     if asset is None or asset.kind != "lora":
         known = [name for name, one in library.assets.items() if one.kind == "lora"]
         cure = nearest(use.id, known) or "Put a file of that name into the loras folder, or a row into COMFYC_ASSETS"
@@ -75,12 +73,13 @@ def _known_files(library: Library, catalog: Catalog) -> Sequence[str]:
     return library.files["loras"] if files is None else files
 
 
-def _by_file(name: str, files: Sequence[str]) -> Asset | None:
+def _by_file(name: str, stack: Stack, files: Sequence[str]) -> Asset | None:
     for suffix in SUFFIXES:
         if name + suffix in files:
             return Asset(kind="lora", family="", files={"*": name + suffix})
+    points = stack.lora.points if stack.lora else ()
     for suffix in SUFFIXES:
-        pair = {expert: name + tag + suffix for expert, tag in PAIR.items()}
-        if all(file in files for file in pair.values()):
+        pair = {point.expert: name + point.suffix + suffix for point in points if point.suffix}
+        if pair and all(file in files for file in pair.values()):
             return Asset(kind="lora", family="", files=pair)
     return None

@@ -142,6 +142,8 @@ class LoraPoint(_Strict):
     """Fragment port → template wire."""
     expert: str = "*"
     """Which of an asset's files: `high`, `low`, or `*`."""
+    suffix: str = ""
+    """What this expert's file of a pair has behind the pair's name: `_high_noise`."""
 
 
 class LoraRule(_Strict):
