@@ -39,7 +39,7 @@ Maybe = Annotated[T | None, BeforeValidator(_given)]
 class Request(BaseModel):
     """A validated request. Types are strict; unknown fields are kept, so that they can be reported."""
 
-    model_config = ConfigDict(strict=True, extra="allow", frozen=True)
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True, use_attribute_docstrings=True)
 
     def unknown_fields(self, where: str = "") -> Iterator[tuple[str, str]]:
         """(field, nearest known field or "") of each field that the contract does not have, in lists of objects too."""
