@@ -159,8 +159,9 @@ class ComfyClient:
                 yield Outcome(Ending.INTERRUPTED)
                 return
             if not known:
+                before = self._remaining
                 await self._submit(submission)
-                yield Queued(prompt_id, max(0, self._remaining - 1))
+                yield Queued(prompt_id, before)
             if prompt_id in self._unwanted:
                 await self.cancel(prompt_id)
             async with aclosing(Follower(self, prompt_id, inbox, joined=known).follow()) as items:

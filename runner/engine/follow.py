@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Final, Protocol, TypeAlias
@@ -92,7 +92,11 @@ class Follower:
         self._began = False
         self._before = -1
         self._wait = 0.0 if joined else self._timing.silence
-        self._heard = self._missing_since = self._silent_since = monotonic()
+        self._heard = monotonic()
+        self._missing_since: float | None = None
+        """When the lists first did not have it; None while they do."""
+        self._silent_since: float | None = None
+        """When the engine first gave no answer; None while it does."""
         self._deaf_after = self._timing.deaf
 
     async def follow(self) -> AsyncGenerator[EngineEvent | Outcome]:
@@ -121,7 +125,10 @@ class Follower:
                 item = await self._inbox.get()
         except TimeoutError:
             return None
+        if isinstance(item, Dropped):
+            return item
         self._heard = monotonic()
+        self._missing_since = self._silent_since = None
         self._deaf_after = self._timing.deaf
         self._wait = min(self._timing.silence, self._longest)
         return None if isinstance(item, Status) else item
@@ -139,12 +146,12 @@ class Follower:
         except EngineUnreachable as error:
             self._unanswered(error)
             return
-        self._silent_since = now = monotonic()
+        self._silent_since, now = None, monotonic()
         self._wait = min(self._timing.silence if dropped else max(self._wait * 1.5, 0.1), self._longest)
         if sighting.where is Where.UNKNOWN:
             self._unlisted(now)
             return
-        self._missing_since = now
+        self._missing_since = None
         if sighting.where is Where.PENDING and sighting.before != self._before:
             self._before = sighting.before
             yield Queued(self._prompt_id, sighting.before)
@@ -156,7 +163,16 @@ class Follower:
             self._deaf_after *= 2
             await self._mend(unless=sighting.where is Where.PENDING)
         if sighting.where is Where.FINISHED:
+            for event in self._waiting():
+                yield event
             yield self._lists.outcome(self._prompt_id, sighting.entry)
+
+    def _waiting(self) -> Iterator[EngineEvent]:
+        """What came while we asked: the end was faster than its frames."""
+        while not self._inbox.empty():
+            item = self._inbox.get_nowait()
+            if not isinstance(item, Status | Ended | Settled | Dropped | Removed):
+                yield item
 
     async def _mend(self, *, unless: bool) -> None:
         """The lists show life that the socket does not: ComfyUI may have unregistered it. Open it again."""
@@ -168,11 +184,13 @@ class Follower:
             self._unanswered(error)
 
     def _unlisted(self, now: float) -> None:
+        self._missing_since = self._missing_since or now
         if now - self._missing_since > self._timing.late:
             raise PromptLost("The prompt is in no list of the engine: it restarted, or somebody deleted it")
         self._wait = min(0.25, self._timing.late / 4)
 
     def _unanswered(self, error: EngineUnreachable) -> None:
+        self._silent_since = self._silent_since or monotonic()
         silent = monotonic() - self._silent_since
         if isinstance(error, Refused) and silent > self._timing.refused:
             raise PromptLost("The engine's process is gone: nobody listens at its address") from None
