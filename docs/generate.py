@@ -143,7 +143,8 @@ def limits_of(facts: Mapping[str, Any]) -> str:
     merged = {**facts, **{key: value for one in facts.get("anyOf", ()) for key, value in one.items()}}
     if "enum" in merged:
         return ", ".join(code(value) for value in merged["enum"])
-    low, high = (merged.get(a, merged.get(b)) for a, b in (("minimum", "minLength"), ("maximum", "maxLength")))
+    low = next((merged[key] for key in ("minimum", "ge", "minLength") if key in merged), None)
+    high = next((merged[key] for key in ("maximum", "le", "maxLength") if key in merged), None)
     unit = " characters" if "maxLength" in merged or "minLength" in merged else ""
     known = [text for text in (low is not None and f"from {low}", high is not None and f"to {high}") if text]
     return " ".join(known) + unit if known else ""
