@@ -1,5 +1,3 @@
-# make run: the example on the sandbox · make serve: the API · make test: everything that is checked
-
 SHELL := /bin/bash
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	command -v $$name >/dev/null && $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
@@ -7,14 +5,16 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 VENV ?= .venv
 BIN := $(VENV)/bin
 EXAMPLE ?= examples/ext/wan22-i2v.json
+# long enough to see the progress bar move; a test or a benchmark takes 0
+STEP_SECONDS ?= 1
 ARGS ?=
 
 .PHONY: help run serve test lint acceptance bench docs clean
 help:
-	@grep -E '^# |^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/; s/^# //' | expand -t 20
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 18
 
 run: $(VENV)/.installed  ## compile and run an example request on the sandbox (EXAMPLE=…, ARGS=…)
-	@$(BIN)/comfyc run $(EXAMPLE) --out out $(ARGS)
+	@COMFYC_SANDBOX_STEP_SECONDS=$(STEP_SECONDS) $(BIN)/comfyc run $(EXAMPLE) --out out $(ARGS)
 
 serve: $(VENV)/.installed  ## start the API (ARGS=…)
 	@$(BIN)/comfyc serve $(ARGS)
