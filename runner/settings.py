@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, cast
+from typing import Annotated, Any, ClassVar, Final, Literal, cast
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -21,6 +21,9 @@ from pydantic_settings import (
 )
 
 from compiler.errors import ComfycError, Fault, nearest
+
+FOREIGN: Final = ("COMFYC_TEST_", "COMFYC_ENGINE_URL", "COMFYC_RECORDINGS")
+"""Variables that only the tests read."""
 
 
 class SettingsError(ComfycError):
@@ -150,7 +153,7 @@ def load_settings(**given: Any) -> Settings:
     """
     if os.environ.get(Settings.config_variable) and not config_file().is_file():
         raise SettingsError(Fault("COMFYC_CONFIG", f"{str(config_file())!r} is not a file", "Name a TOML file"))
-    ours = (name for name in os.environ if name.startswith("COMFYC_") and not name.startswith("COMFYC_TEST_"))
+    ours = (name for name in os.environ if name.startswith("COMFYC_") and not name.startswith(FOREIGN))
     unknown = [name for name in ours if name not in _variables()]
     if unknown:
         raise SettingsError(*(Fault(name, "is not a setting", nearest(name, _variables())) for name in unknown))

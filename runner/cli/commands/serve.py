@@ -6,7 +6,6 @@ start, or at once by another process on the same PostgreSQL."""
 from __future__ import annotations
 
 import argparse
-import asyncio
 
 from runner.cli.options import add_data, add_engine, settings_of
 
@@ -19,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from runner.cli.serving import serve
+    from runner.cli.serving import run_loop, serve
 
-    asyncio.run(serve(settings_of(args)))
+    run_loop(serve(settings_of(args)))
     return 0
