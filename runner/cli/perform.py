@@ -143,21 +143,21 @@ class Teller:
     `measured` before, there is no ETA until a sampler has done a step."""
 
     def __init__(self, view: View, progress: Progress, *, measured: bool) -> None:
-        self._view, self._progress, self._node, self._paced = view, progress, "waiting", measured
+        self._view, self._progress, self._paced = view, progress, measured
+        self._node, self._steps = "waiting", ""
 
     def tell(self, event: EngineEvent) -> None:
         now = time.monotonic()
         self._progress.take(event, now)
-        steps = ""
         match event:
             case NodeBegan(_, node):
-                self._node = node
+                self._node, self._steps = node, ""
             case NodeProgress(_, node, value, maximum) if maximum > 1:
-                self._node, steps, self._paced = node, f"{value:.0f}/{maximum:.0f}", self._paced or value > 0
+                self._node, self._steps, self._paced = node, f"{value:.0f}/{maximum:.0f}", self._paced or value > 0
             case _:
                 pass
         eta_s = self._progress.eta(now) if self._paced else None
-        self._view.show(min(ALMOST, 100 * self._progress.share), self._node, steps, eta_s)
+        self._view.show(min(ALMOST, 100 * self._progress.share), self._node, self._steps, eta_s)
 
 
 # --- what is said before and after -----------------------------------------------------------------------------
