@@ -16,6 +16,7 @@ import httpx2
 
 from compiler.catalog import Catalog
 from compiler.catalog_parse import parse_catalog
+from compiler.errors import GraphError
 from runner.engine.admit import admit
 from runner.engine.answers import mapping, place, refusal
 from runner.engine.base import (
@@ -109,12 +110,15 @@ class ComfyClient:
         return await self._boot.identity()
 
     async def catalog(self) -> Catalog:
-        """/object_info, kept until the boot changes or a prompt was refused. Errors: EngineUnreachable."""
+        """/object_info, kept until the boot changes or a prompt was refused. Errors: EngineError."""
         boot = await self.boot_id()
         if self._catalog is None or self._catalog[0] != boot:
             version = str(mapping((await self.stats()).get("system")).get("comfyui_version") or "")
             body = await self._http.get("/object_info")
-            self._catalog = boot, parse_catalog(body, version=version, source=self._http.base_url)
+            try:
+                self._catalog = boot, parse_catalog(body, version=version, source=self._http.base_url)
+            except GraphError:
+                raise EngineError("The engine's /object_info is not ComfyUI's") from None
         return self._catalog[1]
 
     # --- files -------------------------------------------------------------------------------------------------

@@ -175,9 +175,10 @@ async def _from_clone(wanted: Install, source: Path, log: Log) -> Home:
     done = _installed(wanted.target)
     if done and done.lock.get("commit") == commit:
         return done
-    _must_be_free(wanted.target)
-    await log.run(f"clone to {wanted.target}", *_clone(source, wanted.target))
-    await log.run(f"check out {commit[:12]}", "git", "-C", wanted.target, "checkout", "--quiet", "--detach", commit)
+    if not await _checked_out(wanted.target, commit, log):
+        _must_be_free(wanted.target)
+        await log.run(f"clone to {wanted.target}", *_clone(source, wanted.target))
+        await log.run(f"check out {commit[:12]}", "git", "-C", wanted.target, "checkout", "--quiet", "--detach", commit)
     if wanted.python:
         return Home(wanted.target.resolve(), _python_of(wanted.python))
     venv = wanted.target / ".venv"
@@ -186,6 +187,14 @@ async def _from_clone(wanted: Install, source: Path, log: Log) -> Home:
     requirements = ("-r", wanted.target / "requirements.txt", *limits)
     await log.run("install its requirements", _python_of(venv), "-m", "pip", "install", "-q", *requirements)
     return Home(wanted.target.resolve(), _python_of(venv))
+
+
+async def _checked_out(target: Path, commit: str, log: Log) -> bool:
+    """True if an earlier run came so far and failed later."""
+    if not (target / ".git").exists():
+        return False
+    head = await log.run("read the commit", "git", "-C", target, "rev-parse", "--verify", "HEAD")
+    return head.strip() == commit
 
 
 def _clone(source: Path, target: Path) -> tuple[str | Path, ...]:

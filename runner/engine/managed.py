@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import psutil
 from anyio import to_thread
 
+from compiler.errors import ComfycError
 from runner.engine.base import EngineError, Health
 from runner.engine.client import ComfyClient
 from runner.engine.home import Home, open_home, prepare_base
@@ -231,10 +231,12 @@ class ManagedEngine(ComfyClient):
                 return
             await asyncio.sleep(self._setup.backoff.wait(failures))
             started = monotonic()
-            with suppress(EngineError):  # it is told by `why`, and counted when the loop comes round
+            try:
                 async with self._lock:
                     await self._launch()
                     await self._answers()
+            except (EngineError, ComfycError) as error:  # counted when the loop comes round
+                self.why = str(error)
 
     async def _unwatch(self) -> None:
         if self._guard:

@@ -96,6 +96,10 @@ class SandboxEngine(ComfyClient):
         engine.sandbox = sandbox
         return engine
 
+    async def restart(self, why: str) -> None:
+        """A new boot at the same address: after a device fault, as for a managed process."""
+        await self.sandbox.crash(restart_after=0.0)
+
     async def close(self) -> None:
         await super().close()
         await self.sandbox.stop()

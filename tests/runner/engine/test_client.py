@@ -543,6 +543,12 @@ async def test_the_catalog_is_kept_until_the_boot_changes_or_a_prompt_is_refused
     assert await client.catalog() is not first
 
 
+async def test_a_server_that_is_no_comfyui(engine: ScriptedComfyUI, client: ComfyClient) -> None:
+    engine.on_get["/object_info"] = lambda _request: JSONResponse(["hello"])
+    with pytest.raises(EngineError, match="not ComfyUI's"):
+        await client.catalog()
+
+
 async def test_the_name_and_messages_hold_no_password() -> None:
     client = ComfyClient("http://user:secret@127.0.0.1:9/sub/", timing=FAST)
     assert client.name == "127.0.0.1:9"
