@@ -99,7 +99,7 @@ class Settings(BaseSettings):
     api_keys: Keys = ()
     """Fixed API keys, `tenant:key,…`; beside those made by `comfyc keys create`."""
     admin_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_words)] = ()
-    """Keys that may read /metrics, separated by commas; empty: anybody who reaches the port may."""
+    """Keys that may read /metrics, separated by commas; empty: only this machine may, without a key."""
     allow_hosts: Words = ()
     """Hosts that media fetches and webhooks may reach although their address is private, separated by commas."""
     webhook_secret: SecretStr = SecretStr("")
