@@ -62,7 +62,8 @@ class Mutants:
             inputs[path] = self._value(spec)
         else:
             links = self._links(prompt, spec)
-            inputs[path] = self.random.choice(links) if links else self._any_link(prompt)
+            if links:
+                inputs[path] = self.random.choice(links)
 
     def _value(self, spec: InputSpec) -> Any:
         if spec.values:
@@ -79,9 +80,6 @@ class Mutants:
             for slot, (kind, _) in enumerate(self.catalog.nodes[node["class_type"]].outputs)
             if link_fits(kind, spec)
         ]
-
-    def _any_link(self, prompt: Prompt) -> list[Any]:
-        return [self.random.choice([*prompt, "missing"]), 0]
 
     # --- mutations ---
 

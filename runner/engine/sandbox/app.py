@@ -7,11 +7,9 @@ from collections.abc import Callable, MutableMapping
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount, Route, Router, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -60,7 +58,7 @@ async def clear_faults(request: Request) -> Response:
     return answer({"faults": []})
 
 
-_ROUTES: Final = [
+_ROUTES: Final[list[BaseRoute]] = [
     Route("/prompt", prompts.remaining, methods=["GET"]),
     Route("/prompt", prompts.submit, methods=["POST"]),
     Route("/history/{prompt_id:path}", prompts.history_entry, methods=["GET"]),
@@ -94,22 +92,17 @@ _ROUTES: Final = [
     Route("/sandbox/faults", clear_faults, methods=["DELETE"]),
 ]
 
-_NEW: Final = [
+_NEW: Final[list[BaseRoute]] = [
     Route("/global_subgraphs/{name}", info.null, methods=["GET"]),
     Route("/global_subgraphs", info.empty_object, methods=["GET"]),
 ]
 """Since 0.8.0."""
 
-_JOBS: Final = [
+_JOBS: Final[list[BaseRoute]] = [
     Route("/jobs/{job_id}", jobs.one_job, methods=["GET"]),
     Route("/jobs", jobs.list_jobs, methods=["GET"]),
 ]
 """Since 0.8.0, with the /api prefix only (which may be doubled)."""
-
-
-def _refusal(_request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    return Response({404: "404: Not Found", 405: "405: Method Not Allowed"}.get(status, str(status)), status)
 
 
 def make_app(core: Callable[[], Core | None], cut: Callable[[Scope], None], refuse: Callable[[float], None]) -> ASGIApp:
@@ -117,13 +110,20 @@ def make_app(core: Callable[[], Core | None], cut: Callable[[Scope], None], refu
     now = core()
     new = now is not None and not now.old
     routes = [*_ROUTES, *(_NEW if new else [])]
-    prefixed = [*routes, *([*_JOBS, Mount("/api", routes=[*_JOBS])] if new else [])]
-    inner = Starlette(
-        routes=[*routes, Mount("/api", routes=prefixed)],
-        exception_handlers={HTTPException: _refusal},
-    )
-    inner.router.redirect_slashes = False
+    prefixed = [*routes, *([*_JOBS, Mount("/api", app=_router([*_JOBS]))] if new else [])]
+    inner = Router([*routes, Mount("/api", app=_router(prefixed))], redirect_slashes=False, default=_unknown)
     return _Front(inner, core, cut, refuse)
+
+
+def _router(routes: list[BaseRoute]) -> Router:
+    return Router(routes, redirect_slashes=False, default=_unknown)
+
+
+async def _unknown(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1000})
+        return
+    await PlainTextResponse("404: Not Found", 404)(scope, receive, send)
 
 
 class _Front:
@@ -131,7 +131,7 @@ class _Front:
 
     def __init__(
         self,
-        inner: Starlette,
+        inner: ASGIApp,
         core: Callable[[], Core | None],
         cut: Callable[[Scope], None],
         refuse: Callable[[float], None],
