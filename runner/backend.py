@@ -92,7 +92,17 @@ class Backend:
             timeout_s=timeout_s,
         )
         catalogs = PoolCatalogs(pool)
-        self.service = Service(self.jobs, self.live, self.durable, self.worker, catalogs, library, media, count_job)
+        self.service = Service(
+            self.jobs,
+            self.live,
+            self.durable,
+            self.worker,
+            catalogs,
+            library,
+            media,
+            accepted=count_job,
+            ended=self._job_ended,
+        )
         self._takeover = Takeover(database, self.durable, self.slots, silent_s=silent_s)
         self._tasks: set[asyncio.Task[None]] = set()
 

@@ -73,10 +73,12 @@ class Service:
         library: Library,
         media: MediaResolver,
         accepted: Callable[[Job], object] = lambda job: None,
+        ended: Callable[[Job], object] = lambda job: None,
     ) -> None:
+        """`accepted` hears of each new job, `ended` of each that a cancellation ended before an engine had it."""
         self._store, self._live, self._durable, self._worker = store, live, durable, worker
         self._instances, self._library, self._media = instances, library, media
-        self._accepted = accepted
+        self._accepted, self._ended = accepted, ended
 
     async def submit(
         self,
@@ -131,13 +133,15 @@ class Service:
     async def cancel(self, tenant: str, ident: int | str) -> Job | None:
         """Asks for cancellation and waits a little for the engine to confirm it. Returns the job as it stands then:
         cancelled, running with `cancel_requested`, or the end that it had reached before. None: unknown."""
-        row = await self._store.cancel(tenant, ident)
-        if row is None:
+        found = await self._store.cancel(tenant, ident)
+        if found is None:
             return None
-        job = self._live.cancelled(row.job)
+        job = self._live.cancelled(found[0])
+        self._worker.cancel(job.id)
+        if found[1]:
+            self._ended(job)
         if job.state.terminal:
             return job
-        self._worker.cancel(job.id)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CANCEL_WAIT_S):
                 async for changed in self.subscribe(job.id):

@@ -124,7 +124,8 @@ class Worker:
         """Ends the run of a job, if it is in this process."""
         current = self._runs.get(job_id)
         if current is not None:
-            if not current.job.state.terminal:
+            known = self._live.peek(job_id)
+            if not current.job.state.terminal and not (known and known.state.terminal):
                 current.job = self._live.put(fold(current.job, CancelRequested()))
             current.stop.set()
             self._pool.wake()

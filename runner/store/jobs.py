@@ -151,23 +151,23 @@ class JobStore:
             fence = sa.and_(fence, sa.not_(jobs.c.cancel_requested))
         return await self._db.write(lambda connection: _finish(connection, job, fence, now))
 
-    async def cancel(self, tenant: str, ident: int | str) -> Row | None:
-        """Asks for cancellation. A job that no engine was given ends here and now; of another, its runner learns."""
+    async def cancel(self, tenant: str, ident: int | str) -> tuple[Job, bool] | None:
+        """Asks for cancellation. A job that no engine was given ends here and now; of another, its runner learns.
+        The job as it stands then, and whether it was this that ended it; None: unknown."""
         now = time.time()
 
-        def work(connection: sa.Connection) -> Row | None:
+        def work(connection: sa.Connection) -> tuple[Job, bool] | None:
             mine = sa.and_(jobs.c.tenant == tenant, _is(ident))
             asked = jobs.update().where(mine, LIVE).values(cancel_requested=True, updated_at=now)
             connection.execute(asked)
             found = connection.execute(sa.select(jobs).where(mine)).mappings().first()
             if found is None:
                 return None
-            row = _row(found)
-            if not row.job.state.terminal and not row.job.prompt_id:
-                ended = fold(row.job, Cancelled(datetime.fromtimestamp(now, UTC)))
-                _finish(connection, ended, sa.and_(jobs.c.id == ended.id, LIVE), now)
-                return Row(ended, row.media, row.run, row.worker)
-            return row
+            job = _row(found).job
+            if job.state.terminal or job.prompt_id:
+                return job, False
+            ended = fold(job, Cancelled(datetime.fromtimestamp(now, UTC)))
+            return ended, _finish(connection, ended, sa.and_(jobs.c.id == ended.id, LIVE), now)
 
         return await self._db.write(work)
 

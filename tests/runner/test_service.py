@@ -1,4 +1,4 @@
-"""What a dialect relies on: the whole way of a job on real sandboxes, limits, cancellation, tenants; on both databases."""
+"""What a dialect relies on: the way of a job on real sandboxes, limits, cancellation, tenants; on both databases."""
 
 from __future__ import annotations
 

@@ -148,9 +148,15 @@ class Setup:
 
 def make_backend(database: Database, pool: Pool, storage: LocalStorage, receiver: Receiver, **options: Any) -> Backend:
     """A backend that polls its queue quickly; not started."""
-    given = {"encode_webhook": lambda job: {"id": job.number}, "poll_s": 0.02, "media": NoMedia(), **options}
+    given = {
+        "encode_webhook": lambda job: {"id": job.number},
+        "poll_s": 0.02,
+        "media": NoMedia(),
+        "client": receiver.client,
+    }
+    given |= options
     media = given.pop("media")
-    return Backend(database, pool, library(), storage, media, webhook_secret=SECRET, client=receiver.client, **given)
+    return Backend(database, pool, library(), storage, media, webhook_secret=SECRET, **given)
 
 
 @asynccontextmanager
