@@ -1,4 +1,4 @@
-"""Runs a graph straight through the sandbox's node implementations: no server, no cache, lists mapped as ComfyUI does."""
+"""Runs a graph straight through the sandbox's nodes: no server, no cache, lists mapped as ComfyUI does."""
 
 from __future__ import annotations
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from fractions import Fraction
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
-import av
-import numpy as np
-from av.video.frame import VideoFrame
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from runner.engine.sandbox.node import NodeContext, NodeResult
+from runner.engine.sandbox.ops.codec import FilmFormat, write_film
 from runner.engine.sandbox.ops.files import metadata, place
 from runner.engine.sandbox.ops.registry import op
-from runner.engine.sandbox.ops.values import Picture, octets
+from runner.engine.sandbox.ops.values import Picture, Video, octets
 
 WEBP_METHODS: Final = {"default": 4, "fastest": 0, "slowest": 6}
 MODEL_TAG: Final = 0x0110
@@ -74,7 +72,10 @@ def save_animated_png(
     return _result(entry, True)
 
 
-WEBM_CODECS: Final = {"vp9": "libvpx-vp9", "av1": "libsvtav1"}
+WEBM: Final = {
+    "vp9": FilmFormat("webm", "libvpx-vp9", options={"deadline": "realtime", "cpu-used": "8", "b": "0"}),
+    "av1": FilmFormat("webm", "libsvtav1", "yuv420p10le", options={"preset": "10"}),
+}
 
 
 @op("SaveWEBM", raw=True)
@@ -82,16 +83,7 @@ def save_webm(
     images: Picture, context: NodeContext, codec: str, fps: float, crf: float, filename_prefix: str
 ) -> NodeResult:
     path, entry = place(filename_prefix, context, width=images.shape[2], height=images.shape[1]).file("webm")
-    quick: dict[str, str] = {"deadline": "realtime", "cpu-used": "8"} if codec == "vp9" else {"preset": "10"}
-    with av.open(str(path), "w") as container:
-        container.metadata.update(metadata(context))
-        rate = Fraction(round(fps * 1000), 1000)
-        stream: Any = container.add_stream(WEBM_CODECS[codec], rate=rate, options={"crf": str(crf), **quick})
-        stream.height, stream.width = images.shape[1:3]
-        stream.pix_fmt = "yuv420p10le" if codec == "av1" else "yuv420p"
-        stream.bit_rate = 0
-        for one in images:
-            frame = VideoFrame.from_ndarray(np.ascontiguousarray(octets(one)[..., :3]), format="rgb24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+    form = WEBM[codec]
+    form = replace(form, options={**form.options, "crf": str(crf)})
+    write_film(path, Video(images, fps), form, metadata(context))
     return _result(entry, True)

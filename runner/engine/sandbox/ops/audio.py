@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from io import BytesIO
-from pathlib import Path
 from typing import Any, Final
 
-import av
 import numpy as np
-from av.audio.frame import AudioFrame
 
 from runner.engine.sandbox.node import NodeContext, NodeResult
+from runner.engine.sandbox.ops.codec import SOUND, read_sound, write_sound
 from runner.engine.sandbox.ops.files import Place, annotated_path, metadata, place, temp_place
 from runner.engine.sandbox.ops.registry import op
 from runner.engine.sandbox.ops.values import Audio, Floats
-from runner.engine.sandbox.ops.video import read_sound
-
-OPUS_RATES: Final = (8000, 12000, 16000, 24000, 48000)
-"""Rates that Opus has; another one goes to the next higher."""
 
 
 @op("EmptyAudio")
@@ -59,34 +52,9 @@ def _save(audio: Audio, target: Place, context: NodeContext, form: str, quality:
     shown: list[dict[str, Any]] = []
     for index, waveform in enumerate(audio.waveform):
         path, entry = target.file(form, index)
-        write_audio(waveform, audio.rate, path, form, quality, metadata(context))
+        write_sound(path, waveform, audio.rate, SOUND[form], quality, metadata(context))
         shown.append(entry)
     return NodeResult((), {"audio": shown})
-
-
-CODECS: Final[Mapping[str, str]] = {"flac": "flac", "mp3": "libmp3lame", "opus": "libopus"}
-
-
-def write_audio(waveform: Floats, rate: int, path: Path, form: str, quality: str, tags: Mapping[str, str]) -> None:
-    """One file of [C,T]. `quality` is `V0` or a bit rate such as `128k`."""
-    out_rate = next((known for known in OPUS_RATES if known >= rate), OPUS_RATES[-1]) if form == "opus" else rate
-    layout = "mono" if len(waveform) == 1 else "stereo"
-    target = BytesIO()
-    with av.open(target, "w", format=form) as container:
-        container.metadata.update(tags)
-        stream = container.add_stream(CODECS[form], rate=out_rate, layout=layout)
-        if quality == "V0":
-            stream.codec_context.qscale = 1
-        elif quality:
-            stream.bit_rate = int(quality.removesuffix("k")) * 1000
-        frame = AudioFrame.from_ndarray(
-            np.ascontiguousarray(waveform[:2].T.reshape(1, -1), np.float32), format="flt", layout=layout
-        )
-        frame.sample_rate = rate
-        frame.pts = 0
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    path.write_bytes(target.getvalue())
 
 
 @op("TrimAudioDuration")
@@ -157,8 +125,8 @@ def resampled(audio: Audio, rate: int) -> Audio:
     """The sound at another rate, linearly interpolated."""
     if audio.rate == rate:
         return audio
-    length = round(audio.waveform.shape[-1] * rate / audio.rate)
-    places = np.arange(length) * (audio.rate / rate)
-    known = np.arange(audio.waveform.shape[-1])
-    flat = [np.interp(places, known, channel) for channel in audio.waveform.reshape(-1, len(known))]
-    return Audio(np.stack(flat).reshape(*audio.waveform.shape[:2], length).astype(np.float32), rate)
+    batch, channels, known = audio.waveform.shape
+    places = np.arange(round(known * rate / audio.rate), dtype=np.float64) * (audio.rate / rate)
+    at = np.arange(known, dtype=np.float64)
+    flat: list[Floats] = [np.interp(places, at, channel) for channel in audio.waveform.reshape(-1, known)]
+    return Audio(np.stack(flat).reshape(batch, channels, len(places)).astype(np.float32), rate)

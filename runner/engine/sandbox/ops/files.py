@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import random
+import secrets
 import string
 import time
 from collections.abc import Mapping
@@ -70,7 +70,7 @@ def input_problem(kind: str, inputs: Mapping[str, Any], folders: Folders) -> str
 
 
 def fingerprint(kind: str, inputs: Mapping[str, Any], folders: Folders) -> str | None:
-    """A hash of the file that the node reads, so that new bytes under an old name are noticed; None if it reads none."""
+    """A hash of the file that the node reads, so that new bytes under an old name are noticed; None if none is read."""
     value = inputs.get(FILE_INPUTS[kind][0]) if kind in FILE_INPUTS else None
     if not isinstance(value, str):
         return None
@@ -113,7 +113,7 @@ def place(prefix: str, context: NodeContext, *, width: int = 0, height: int = 0,
 
 def temp_place(context: NodeContext) -> Place:
     """Where a preview goes: a name that is new for each run."""
-    letters = "".join(random.choices(string.ascii_lowercase, k=5))  # noqa: S311: a name, not a secret
+    letters = "".join(secrets.choice(string.ascii_lowercase) for _ in range(5))
     return _place(context.temp_dir, TEMP_PREFIX + letters, "temp")
 
 

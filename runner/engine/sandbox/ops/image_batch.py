@@ -64,7 +64,7 @@ def joined(given: Sequence[Picture]) -> Picture:
     first = given[0]
     height, width = first.shape[1:3]
     channels = max(part.shape[3] for part in given)
-    sized = [
+    sized: list[Any] = [
         part
         if part.shape[1:3] == (height, width)
         else common_upscale(floats(part), width, height, "bilinear", "center")
@@ -88,7 +88,8 @@ def image_from_batch(image: Picture, batch_index: int, length: int) -> Picture:
 
 @op("RepeatImageBatch", raw=True)
 def repeat_image_batch(image: Picture, amount: int) -> Picture:
-    return np.tile(image, (amount, 1, 1, 1))
+    made: Any = np.tile(image, (amount, 1, 1, 1))
+    return made
 
 
 @op("RebatchImages", raw=True, lists=True)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from fractions import Fraction
-from io import BytesIO
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
-import av
 import numpy as np
-from av.video.frame import VideoFrame
+from numpy.typing import NDArray
 
+from runner.engine.sandbox.ops.codec import H264, through
 from runner.engine.sandbox.ops.image_paint import blurred
 from runner.engine.sandbox.ops.registry import op
-from runner.engine.sandbox.ops.values import Floats, Octets, octets
+from runner.engine.sandbox.ops.values import Floats, floats, octets
 
 LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -44,7 +43,7 @@ def _sobel(grey: Floats) -> tuple[Floats, Floats]:
     return dx, dy
 
 
-def _is_ridge(strength: Floats, angle: Floats) -> Any:
+def _is_ridge(strength: Floats, angle: Floats) -> NDArray[np.bool_]:
     """True where a gradient is larger than its two neighbours along its direction."""
     around = np.pad(strength, ((0, 0), (1, 1), (1, 1)))
     rows, columns = strength.shape[1:]
@@ -57,7 +56,7 @@ def _is_ridge(strength: Floats, angle: Floats) -> Any:
     return found
 
 
-def _linked(thin: Floats, low: float, high: float) -> Any:
+def _linked(thin: Floats, low: float, high: float) -> NDArray[np.bool_]:
     """Strong edges, and weak ones that touch them (8 neighbours)."""
     weak, strong = thin > low, thin > high
     while True:
@@ -76,14 +75,15 @@ def _linked(thin: Floats, low: float, high: float) -> Any:
 # --- morphology ------------------------------------------------------------------------------------------------
 
 
-def _extreme(image: Floats, size: int, pick: Any, outside: float) -> Floats:
+def _extreme(image: Floats, size: int, pick: Callable[[list[Floats]], Floats], outside: float) -> Floats:
     before = size // 2
     for axis in (1, 2):
         around = [(0, 0)] * 4
         around[axis] = (before, size - 1 - before)
         padded = np.pad(image, around, constant_values=outside)
         length = image.shape[axis]
-        image = pick([np.take(padded, np.arange(at, at + length), axis) for at in range(size)])
+        shifted: list[Floats] = [np.take(padded, np.arange(at, at + length), axis) for at in range(size)]
+        image = pick(shifted)
     return image
 
 
@@ -141,19 +141,5 @@ def ltxv_preprocess(image: Floats, img_compression: int) -> Floats:
     """The pictures as H.264 at that crf would show them."""
     if img_compression == 0:
         return image
-    made = [_compressed(one, img_compression) for one in octets(image)]
-    return np.stack(made).astype(np.float32) / np.float32(255.0)
-
-
-def _compressed(picture: Octets, crf: int) -> Octets:
-    height, width = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
-    target = BytesIO()
-    with av.open(target, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=Fraction(1), options={"crf": str(crf), "preset": "veryfast"})
-        stream.height, stream.width = height, width
-        frame = VideoFrame.from_ndarray(np.ascontiguousarray(picture[:height, :width, :3]), format="rgb24")
-        container.mux(stream.encode(frame.reformat(format="yuv420p")))
-        container.mux(stream.encode(None))
-    target.seek(0)
-    with av.open(target) as container:
-        return next(container.decode(video=0)).to_ndarray(format="rgb24")  # type: ignore[return-value]
+    form = replace(H264, options={**H264.options, "crf": str(img_compression)})
+    return floats(np.stack([through(one, form) for one in octets(image)]))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -16,11 +15,9 @@ from runner.engine.sandbox.ops.values import (
     Conditioning,
     Floats,
     Latent,
-    Picture,
     Reference,
     Symbol,
     digest,
-    floats,
     octets,
 )
 
@@ -92,47 +89,3 @@ def upscale_4x(
         for each in (positive, negative)
     )
     return asked, avoided, empty_latent(Format(4, 4), width, height, 1, len(images))
-
-
-# --- our own node ----------------------------------------------------------------------------------------------
-
-
-@op("ComfycQwenEditEncode", raw=True)
-def qwen_edit_encode(inputs: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Prompt and pictures for Qwen-Image-Edit: positive, negative, latent of the first picture, and the box
-    (x, y, width, height) that the picture takes inside the latent's canvas."""
-    vae, first = inputs["vae"], inputs["image1"]
-    canvas, box = on_canvas(
-        first, int(inputs["target_size"]), str(inputs["upscale_method"]), str(inputs["crop_method"])
-    )
-    given = [inputs[name] for name in ("image1", "image2", "image3") if inputs.get(name) is not None]
-    references = tuple(Reference(octets(each)[:1], 0.6 / (1 + at)) for at, each in enumerate(given))
-    told = {name: value for name, value in inputs.items() if name not in ("prompt", "negative")}
-    asked = Conditioning(digest("qwen edit", told, inputs["prompt"]), str(inputs["prompt"]), references)
-    avoided = Conditioning(digest("qwen edit", told, inputs.get("negative", "")), str(inputs.get("negative", "")))
-    return asked, avoided, encode(canvas, vae, frames=False), *box
-
-
-def on_canvas(picture: Picture, size: int, method: str, crop: str) -> tuple[Floats, tuple[int, int, int, int]]:
-    """The picture scaled to about size² pixels on a canvas of whole 16-pixel steps.
-
-    `pad` fits it into the canvas, in the middle of white; `disabled` stretches it; `center` and others crop it.
-    """
-    known = {"nearest": "nearest-exact"}.get(method, method)
-    rows, columns = picture.shape[1:3]
-    scale = size / (columns * rows) ** 0.5
-    width, height = (max(STEP, round(side * scale / STEP) * STEP) for side in (columns, rows))
-    if crop != "pad":
-        made = common_upscale(
-            floats(picture)[..., :3], width, height, known, "disabled" if crop == "disabled" else "center"
-        )
-        return made, (0, 0, width, height)
-    fit = min(width / columns, height / rows)
-    inner = max(1, round(columns * fit)), max(1, round(rows * fit))
-    x, y = (width - inner[0]) // 2, (height - inner[1]) // 2
-    canvas = np.ones((len(picture), height, width, 3), np.float32)
-    canvas[:, y : y + inner[1], x : x + inner[0]] = common_upscale(floats(picture)[..., :3], *inner, known, "disabled")
-    return canvas, (x, y, *inner)
-
-
-STEP: Final = 16

@@ -1,4 +1,4 @@
-"""Nodes that change latents. They work on what the latent decodes to, in whole cells, so sizes come out as ComfyUI's."""
+"""Nodes that change latents. They work on what a latent decodes to, in whole cells: sizes come out as ComfyUI's."""
 
 from __future__ import annotations
 
@@ -55,13 +55,9 @@ def latent_upscale(samples: Latent, upscale_method: str, width: int, height: int
     if width == 0 and height == 0:
         return samples
     columns, rows = samples.cells
-    if width == 0:
-        new = max(1, round(columns * (max(64, height) // 8) / rows)), max(64, height) // 8
-    elif height == 0:
-        new = max(64, width) // 8, max(1, round(rows * (max(64, width) // 8) / columns))
-    else:
-        new = max(64, width) // 8, max(64, height) // 8
-    return scaled(samples, *new, crop, upscale_method)
+    tall = max(64, height) if height else max(64, round(rows * max(64, width) / columns))
+    wide = max(64, width) if width else max(64, round(columns * max(64, height) / rows))
+    return scaled(samples, wide // 8, tall // 8, crop, upscale_method)
 
 
 @op("LatentUpscaleBy", raw=True)

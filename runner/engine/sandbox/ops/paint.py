@@ -1,4 +1,4 @@
-"""From a latent to pictures: what was encoded comes back, what a sampler 'made' is drawn as a placeholder that says so."""
+"""From a latent to pictures: what was encoded comes back, what a sampler made is drawn as a labelled placeholder."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from io import BytesIO
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from runner.engine.sandbox.ops.frames import blend, blend_one, for_each
 from runner.engine.sandbox.ops.palette import palette
 from runner.engine.sandbox.ops.resample import cover
 from runner.engine.sandbox.ops.scene import scene
@@ -20,9 +22,12 @@ GREY: Final = 127
 BLEND_SHARE: Final = 0.4
 """The share of a video over which a given first or last frame dissolves."""
 GUIDE_FLOOR: Final = 0.22
-"""How much of a given first frame is seen throughout, so that the video stays recognisable."""
+"""How much of a first frame is seen throughout, so that a video stays recognisable; none if a last one follows."""
 PREVIEW_SIDE: Final = 256
 TITLE: Final = "comfyc sandbox"
+SHADE: Final = 0.35
+"""How much of the picture is seen through the bar."""
+INK: Final = 245
 
 
 def draw(latent: Latent, width: int = 0, height: int = 0, frames: int = 0) -> Octets:
@@ -64,37 +69,42 @@ def _draw_sketch(sketch: Sketch, index: int, frames: int, width: int, height: in
     times = np.linspace(0.0, 1.0, frames, dtype=np.float32) if frames > 1 else np.array([0.5], np.float32)
     pictures = scene(seed, palette(sketch.text, seed), times, width, height)
     for reference in sketch.references:
-        _blend(pictures, cover(octets(reference.picture[:1]), width, height), reference.weight)
+        blend(pictures, cover(octets(reference.picture[:1]), width, height), reference.weight)
+    ends = {guide.where for guide in sketch.guides} - {"all"}
     for guide in sketch.guides:
-        _apply_guide(pictures, guide, width, height)
+        _apply_guide(pictures, guide, width, height, GUIDE_FLOOR if len(ends) == 1 else 0.0)
     if sketch.base is not None:
         _apply_base(pictures, sketch, sketch.base, index)
     if sketch.noise > 0:
         noise = np.random.Generator(np.random.PCG64(int(seed, 16))).integers(0, 256, (1, height, width, 3), np.uint8)
-        _blend(pictures, noise, sketch.noise)
+        blend(pictures, noise, sketch.noise)
     return pictures
 
 
-def _apply_guide(pictures: Octets, guide: Guide, width: int, height: int) -> None:
+def _apply_guide(pictures: Octets, guide: Guide, width: int, height: int, floor: float) -> None:
     given = cover(octets(guide.frames), width, height)
     count = len(pictures)
     if guide.where == "all":
-        _blend(pictures, given[np.minimum(np.arange(count), len(given) - 1)], guide.weight)
+        blend(pictures, given[np.minimum(np.arange(count), len(given) - 1)], guide.weight)
         return
-    weights = guide_weights(count, len(given))
+    weights = guide_weights(count, len(given), floor)
+    first = 0
     if guide.where == "end":
-        given, weights = given[-count:], weights[::-1]
-    for frame, weight in enumerate(weights):
-        at = frame if guide.where == "start" else len(given) - count + frame
-        _blend(pictures[frame : frame + 1], given[min(max(at, 0), len(given) - 1)][None], float(weight) * guide.weight)
+        weights, first = weights[::-1], len(given) - count
+
+    def one(frame: int) -> None:
+        at = min(max(first + frame, 0), len(given) - 1)
+        blend_one(pictures[frame], given[at], float(weights[frame]) * guide.weight)
+
+    for_each(count, one)
 
 
-def guide_weights(frames: int, given: int) -> Floats:
+def guide_weights(frames: int, given: int, floor: float = GUIDE_FLOOR) -> Floats:
     """How much of the given first frames each frame shows: 1 for those given, then dissolving to a floor."""
     span = max(1.0, frames * BLEND_SHARE)
     ramp = np.clip((np.arange(frames, dtype=np.float32) - (given - 1)) / np.float32(span), 0, 1)
     smooth = ramp * ramp * (3 - 2 * ramp)
-    return (1 - smooth * np.float32(1 - GUIDE_FLOOR)).astype(np.float32)
+    return (1 - smooth * np.float32(1 - floor)).astype(np.float32)
 
 
 def _apply_base(pictures: Octets, sketch: Sketch, base: Latent, index: int) -> None:
@@ -102,22 +112,13 @@ def _apply_base(pictures: Octets, sketch: Sketch, base: Latent, index: int) -> N
     old = draw(base, width, height, count)
     old = old[(index % base.batch) * count :][:count]
     if base.mask is None:
-        _blend(pictures, old, sketch.keep)
+        blend(pictures, old, sketch.keep)
         return
     mask = base.mask[index % len(base.mask)]
     small = Image.fromarray(mask).resize((width, height), Image.Resampling.BILINEAR)
     allowed = np.clip(np.asarray(small, np.float32), 0, 1)[None, :, :, None] * np.float32(1 - sketch.keep)
     mixed = old + (pictures.astype(np.float32) - old) * allowed
     pictures[:] = (mixed + 0.5).astype(np.uint8)
-
-
-def _blend(pictures: Octets, other: Octets, weight: float) -> None:
-    """Mixes other pictures in, in place; one picture serves all frames."""
-    if weight <= 0:
-        return
-    for index, picture in enumerate(pictures):
-        over = other[index if len(other) > 1 else 0]
-        pictures[index] = np.asarray(Image.blend(Image.fromarray(picture), Image.fromarray(over), min(weight, 1.0)))
 
 
 def _fit(art: Octets, batch: int, frames: int, width: int, height: int) -> Octets:
@@ -142,11 +143,9 @@ def write_caption(pictures: Octets, text: str) -> None:
     height, width = pictures.shape[1:3]
     if width < 96 or height < 48:
         return
-    bar = _bar(width, height, plain(text))
-    strip = pictures[:, height - len(bar) :].astype(np.float32)
-    text_alpha = bar[None, :, :, None]
-    shaded = strip * np.float32(0.35)
-    pictures[:, height - len(bar) :] = (shaded + (np.float32(245) - shaded) * text_alpha).astype(np.uint8)
+    keep, add = _bar(width, height, plain(text))
+    strip = pictures[:, height - len(keep) :]
+    strip[:] = ((strip * keep[..., None]) >> 8) + add[..., None]
 
 
 def plain(text: str) -> str:
@@ -157,14 +156,15 @@ def plain(text: str) -> str:
 
 
 @lru_cache(maxsize=32)
-def _bar(width: int, height: int, text: str) -> Floats:
-    """The text's coverage (0..1) on a strip as wide as the picture."""
-    size = max(9, min(28, height // 32, width // 26))
+def _bar(width: int, height: int, text: str) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
+    """A strip as wide as the picture: what is kept of it (of 256), and the light of the letters."""
+    size = max(9, min(28, height // 30, width // 30))
     font = ImageFont.load_default(size)
     strip = Image.new("L", (width, round(size * 1.9)), 0)
     pen = ImageDraw.Draw(strip)
     pen.text((size * 0.7, size * 0.36), _shorten(text, font, width - size * 1.4), fill=255, font=font)
-    return np.asarray(strip, np.float32) / np.float32(255)
+    letters = np.asarray(strip, np.float32) / np.float32(255)
+    return ((1 - letters) * SHADE * 256).astype(np.uint16), (letters * INK).astype(np.uint16)
 
 
 def _shorten(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, room: float) -> str:

@@ -9,8 +9,8 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from runner.engine.sandbox.ops.frames import enlarge
 from runner.engine.sandbox.ops.values import Floats, Octets
 
 STILL_CELLS: Final = 300
@@ -24,10 +24,7 @@ def scene(seed: str, colours: Floats, times: Floats, width: int, height: int) ->
     """Frames [F,H,W,3]; `times` (0..1 for a whole video) says where each one is in its motion."""
     cells = STILL_CELLS if len(times) == 1 else MOVING_CELLS
     small = compute(seed, colours, times, *grid_size(width, height, cells))
-    frames = np.empty((len(times), height, width, 3), np.uint8)
-    for index, frame in enumerate(small):
-        frames[index] = np.asarray(Image.fromarray(frame).resize((width, height), Image.Resampling.BICUBIC))
-    return frames
+    return enlarge(small, width, height)
 
 
 def grid_size(width: int, height: int, cells: int) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -197,8 +197,8 @@ def shown(value: Any) -> str:
     if value is None or isinstance(value, (list, dict)):
         return "None" if value is None else json.dumps(value, indent=4, default=shown)
     if isinstance(value, np.ndarray):
-        picture: Picture = value
-        return f"{'mask' if picture.ndim == 3 else 'image'} of shape {list(picture.shape)}"
+        shape = list(cast("Picture", value).shape)
+        return f"{'mask' if len(shape) == 3 else 'image'} of shape {shape}"
     if isinstance(value, Latent):
         return f"latent of shape {list(value.shape)}"
     return f"{getattr(value, 'type', type(value).__name__)} {getattr(value, 'digest', '')[:8]}".rstrip()

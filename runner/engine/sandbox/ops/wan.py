@@ -45,8 +45,8 @@ class VideoNode:
     """A class that makes conditionings and the latent of one video."""
 
     form: Format = WAN
-    reference_frames: str = ""
-    """The input that, when given, adds a latent frame of its own at the start (to be trimmed after sampling)."""
+    reference_frames: tuple[str, ...] | None = None
+    """Inputs any of which adds a latent frame at the start, to be trimmed after sampling; none named: always."""
     in_latent: bool = False
     """The frames go into the latent, not into the conditionings."""
 
@@ -62,8 +62,8 @@ VIDEO_NODES: Final[Mapping[str, VideoNode]] = {
     "WanMoveTrackToVideo": VideoNode(),
     "WanHuMoImageToVideo": VideoNode(),
     "WanSoundImageToVideo": VideoNode(),
-    "WanVaceToVideo": VideoNode(reference_frames="reference_image"),
-    "WanAnimateToVideo": VideoNode(reference_frames="reference_image"),
+    "WanVaceToVideo": VideoNode(reference_frames=("reference_image",)),
+    "WanAnimateToVideo": VideoNode(reference_frames=()),
     "WanPhantomSubjectToVideo": VideoNode(),
     "Wan22ImageToVideoLatent": VideoNode(WAN22, in_latent=True),
     "HunyuanImageToVideo": VideoNode(),
@@ -104,7 +104,8 @@ def _make(kind: str, node: VideoNode, inputs: Mapping[str, Any]) -> tuple[dict[s
     """The conditionings by the input they come from, the latent, and how many latent frames are to be trimmed."""
     latent = empty_latent(node.form, inputs["width"], inputs["height"], inputs["length"], inputs["batch_size"])
     guides, references = guides_of(inputs, latent), tuple(references_of(inputs))
-    trim = 1 if node.reference_frames and inputs.get(node.reference_frames) is not None else 0
+    named = node.reference_frames
+    trim = int(named is not None and (not named or any(inputs.get(name) is not None for name in named)))
     if trim:
         latent = changed(latent, "reference", frames=latent.frames + trim)
     if node.in_latent:
@@ -142,12 +143,11 @@ def run_video_node(inputs: Mapping[str, Any], context: NodeContext) -> NodeResul
 
 def _number(name: str, trim: int, inputs: Mapping[str, Any]) -> int:
     """`trim_latent`, `trim_image` and `video_frame_offset` of the classes that have them."""
-    if name == "trim_latent":
-        return trim
-    if name == "video_frame_offset":
-        return int(inputs.get("video_frame_offset", 0)) + int(inputs["length"])
     motion = inputs.get("continue_motion")
-    return 0 if motion is None else min(len(motion), int(inputs.get("continue_motion_max_frames", 5)))
+    again = 0 if motion is None else min(len(motion), int(inputs["continue_motion_max_frames"]))
+    if name == "video_frame_offset":
+        return max(0, int(inputs["video_frame_offset"]) - again) + int(inputs["length"])
+    return trim if name == "trim_latent" else again
 
 
 for _kind in VIDEO_NODES:
