@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -95,10 +96,15 @@ def uploaded(name: str) -> str:
     return f"{given['subfolder']}/{given['name']}"
 
 
-def compiled(body: dict[str, Any], target: Catalog, prefix: str = "comfyc/acceptance") -> Compiled:
-    """An ext request for that target; what it mentions of `files` lies in the engine's input folder then."""
+def compiled(
+    body: dict[str, Any], target: Catalog, prefix: str = "comfyc/acceptance", unchecked: Mapping[str, Any] | None = None
+) -> Compiled:
+    """An ext request for that target; what it mentions of `files` lies in the engine's input folder then.
+
+    `unchecked` fields are set after validation: sizes below the contract's least.
+    """
     provider, request = parse_request("ext", body)
-    request = provider.with_seed(request, SEED)
+    request = provider.with_seed(request.model_copy(update=unchecked), SEED)
     known = {ref.value: files()[ref.value][1] for ref in provider.media_refs(request)}
     for name, medium in known.items():
         assert uploaded(name) == medium.name
