@@ -34,8 +34,9 @@ def test_input_values_go_but_file_names_and_short_words_stay() -> None:
     assert redact(message, values) == "no '[input]' with x.safetensors and euler"
 
 
-def test_an_escaped_value_is_found_too() -> None:
-    assert redact(r"bad value 'line one\nline two'", ["line one\nline two"]) == "bad value '[input]'"
+@pytest.mark.parametrize("message", ["bad value 'line one\nline two'", r"bad value 'line one\nline two'"])
+def test_a_value_is_found_as_it_is_and_escaped(message: str) -> None:
+    assert redact(message, ["line one\nline two"]) == "bad value '[input]'"
 
 
 def test_long_messages_are_cut() -> None:
