@@ -80,7 +80,7 @@ def _extreme(image: Floats, size: int, pick: Callable[[list[Floats]], Floats], o
     for axis in (1, 2):
         around = [(0, 0)] * 4
         around[axis] = (before, size - 1 - before)
-        padded = np.pad(image, around, constant_values=outside)
+        padded: Floats = np.pad(image, around, constant_values=outside)
         length = image.shape[axis]
         shifted: list[Floats] = [np.take(padded, np.arange(at, at + length), axis) for at in range(size)]
         image = pick(shifted)

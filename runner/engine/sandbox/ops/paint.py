@@ -21,8 +21,9 @@ GREY: Final = 127
 """An empty latent decodes to about this."""
 BLEND_SHARE: Final = 0.4
 """The share of a video over which a given first or last frame dissolves."""
-GUIDE_FLOOR: Final = 0.22
-"""How much of a first frame is seen throughout, so that a video stays recognisable; none if a last one follows."""
+FLOOR_AFTER_FIRST: Final = 0.22
+FLOOR_BETWEEN: Final = 0.4
+"""How much of given frames is seen at least, so that a video stays recognisable."""
 PREVIEW_SIDE: Final = 256
 TITLE: Final = "comfyc sandbox"
 SHADE: Final = 0.35
@@ -70,9 +71,7 @@ def _draw_sketch(sketch: Sketch, index: int, frames: int, width: int, height: in
     pictures = scene(seed, palette(sketch.text, seed), times, width, height)
     for reference in sketch.references:
         blend(pictures, cover(octets(reference.picture[:1]), width, height), reference.weight)
-    ends = {guide.where for guide in sketch.guides} - {"all"}
-    for guide in sketch.guides:
-        _apply_guide(pictures, guide, width, height, GUIDE_FLOOR if len(ends) == 1 else 0.0)
+    _apply_guides(pictures, sketch.guides)
     if sketch.base is not None:
         _apply_base(pictures, sketch, sketch.base, index)
     if sketch.noise > 0:
@@ -81,30 +80,53 @@ def _draw_sketch(sketch: Sketch, index: int, frames: int, width: int, height: in
     return pictures
 
 
-def _apply_guide(pictures: Octets, guide: Guide, width: int, height: int, floor: float) -> None:
-    given = cover(octets(guide.frames), width, height)
-    count = len(pictures)
-    if guide.where == "all":
-        blend(pictures, given[np.minimum(np.arange(count), len(given) - 1)], guide.weight)
+def _apply_guides(pictures: Octets, guides: tuple[Guide, ...]) -> None:
+    """Lays given frames over the drawn ones: control frames thinly over all, first and last ones dissolving."""
+    height, width = pictures.shape[1:3]
+    fitted = {guide.where: cover(octets(guide.frames), width, height) for guide in guides}
+    strength = {guide.where: guide.weight for guide in guides}
+    if "all" in fitted:
+        given = fitted["all"]
+        blend(pictures, given[np.minimum(np.arange(len(pictures)), len(given) - 1)], strength["all"])
+    first, last = fitted.get("start"), fitted.get("end")
+    if first is None and last is None:
         return
-    weights = guide_weights(count, len(given), floor)
-    first = 0
-    if guide.where == "end":
-        weights, first = weights[::-1], len(given) - count
+    plan = dissolve(len(pictures), 0 if first is None else len(first), 0 if last is None else len(last))
+    most = strength.get("start", 1.0) if last is None else 1.0
 
-    def one(frame: int) -> None:
-        at = min(max(first + frame, 0), len(given) - 1)
-        blend_one(pictures[frame], given[at], float(weights[frame]) * guide.weight)
+    def one(index: int) -> None:
+        weight, share = float(plan[0][index]) * most, float(plan[1][index])
+        blend_one(pictures[index], _end_frame(first, last, index, len(pictures), share), weight)
 
-    for_each(count, one)
+    for_each(len(pictures), one)
 
 
-def guide_weights(frames: int, given: int, floor: float = GUIDE_FLOOR) -> Floats:
-    """How much of the given first frames each frame shows: 1 for those given, then dissolving to a floor."""
-    span = max(1.0, frames * BLEND_SHARE)
-    ramp = np.clip((np.arange(frames, dtype=np.float32) - (given - 1)) / np.float32(span), 0, 1)
-    smooth = ramp * ramp * (3 - 2 * ramp)
-    return (1 - smooth * np.float32(1 - floor)).astype(np.float32)
+def _end_frame(first: Octets | None, last: Octets | None, index: int, count: int, share: float) -> Octets:
+    """What is laid over one frame: of the first ones, of the last ones, or between both."""
+    early = None if first is None else first[min(index, len(first) - 1)]
+    late = None if last is None else last[max(0, index - count + len(last))]
+    if early is None or late is None:
+        given = early if late is None else late
+        assert given is not None
+        return given
+    mixed = np.array(early)
+    blend_one(mixed, late, share)
+    return mixed
+
+
+def dissolve(count: int, first: int, last: int) -> tuple[Floats, Floats]:
+    """For each of `count` frames of which some first and last are given: how much of a given one is seen, and how
+    much of that is the last. Given frames are seen fully; the others less, down to a floor."""
+    known = max(1, count - first - last + 1) if first and last else max(1.0, count * BLEND_SHARE)
+    if not first:
+        weight, _ = dissolve(count, last, 0)
+        return weight[::-1], np.ones(count, np.float32)
+    way = np.clip((np.arange(count, dtype=np.float32) - (first - 1)) / np.float32(known), 0, 1)
+    smooth = way * way * (3 - 2 * way)
+    if not last:
+        return 1 - smooth * np.float32(1 - FLOOR_AFTER_FIRST), np.zeros(count, np.float32)
+    dip = np.square(np.sin(np.float32(np.pi) * way))
+    return 1 - dip * np.float32(1 - FLOOR_BETWEEN), smooth
 
 
 def _apply_base(pictures: Octets, sketch: Sketch, base: Latent, index: int) -> None:

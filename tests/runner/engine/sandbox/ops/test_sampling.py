@@ -10,7 +10,7 @@ from ops_runner import OpsRunner
 
 from runner.engine.sandbox.node import Interrupted
 from runner.engine.sandbox.ops import run_node
-from runner.engine.sandbox.ops.paint import PREVIEW_SIDE, guide_weights, plain
+from runner.engine.sandbox.ops.paint import PREVIEW_SIDE, dissolve, plain
 from runner.engine.sandbox.ops.values import octets
 
 SIZE = {"width": 128, "height": 96, "batch_size": 1}
@@ -266,8 +266,11 @@ def test_captions_in_characters_that_the_font_has() -> None:
     assert plain("Ünïcode\n  döör · 日本") == "Unicode door · ??"
 
 
-def test_weights_of_a_given_first_frame() -> None:
-    weights = guide_weights(17, 1)
-    assert weights[0] == 1
-    assert (np.diff(weights) <= 0).all()
-    assert 0.2 < weights[-1] < 0.3
+def test_given_frames_are_seen_fully_and_dissolve() -> None:
+    for first, last in ((1, 0), (3, 0), (0, 1), (1, 1), (4, 2)):
+        weight, share = dissolve(17, first, last)
+        assert (weight[:first] == 1).all()
+        assert weight[17 - last :].tolist() == pytest.approx([1] * last, abs=1e-6)
+        assert 0.2 < weight.min() < 0.5
+        assert np.abs(np.diff(weight)).max() < 0.25
+        assert (np.diff(share) >= 0).all()
