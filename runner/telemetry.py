@@ -44,14 +44,16 @@ def configure_logging(level: str = "info", style: str = "json", stream: TextIO |
         _safe_exception,
         _redact,
     ]
-    renderer = structlog.processors.JSONRenderer() if style == "json" else structlog.dev.ConsoleRenderer()
+    out = stream or sys.stderr
+    plain = structlog.dev.ConsoleRenderer(colors=out.isatty())
+    renderer = structlog.processors.JSONRenderer() if style == "json" else plain
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = logging.StreamHandler(out)
     render: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if style == "json":
         render.append(structlog.processors.format_exc_info)
