@@ -98,7 +98,7 @@ class _Exchange:
         """Passes the body on until it is too long. The announced length is checked before the first byte is read."""
         limit = self._limit(self._headers.get("content-type", ""))
         announced = self._headers.get("content-length", "0")
-        if not self._got and announced.isdigit() and int(announced[:20]) > limit:
+        if not self._got and announced.isascii() and announced.isdigit() and int(announced[:20]) > limit:
             raise _too_large(limit)
         message = await self._receive()
         if message["type"] == "http.request":
@@ -110,7 +110,7 @@ class _Exchange:
     async def send(self, message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            if self.patience is not None:
+            if self.patience is not None and not self.patience.expired():
                 self.patience.reschedule(None)  # a long download is no slow answer
             message.setdefault("headers", [])
             message["headers"] = [*message["headers"], (b"x-request-id", self.request_id.encode())]
