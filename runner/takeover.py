@@ -56,13 +56,13 @@ class Takeover:
             try:
                 await self._workers.beat(self._durable.executor_id, self._host, self._slots)
                 if not self._db.sqlite:
-                    await self._db.write(self._take_over)
+                    await self._db.write(self.take_over)
             except Exception:
                 log.exception("beat or takeover failed")
             await asyncio.sleep(self._beat_s)
 
-    def _take_over(self, connection: sa.Connection) -> None:
-        """In a thread. The lock lasts as long as the transaction: of several processes, one takes over."""
+    def take_over(self, connection: sa.Connection) -> None:
+        """Runs in a database thread. The lock lasts as long as the transaction: of several processes, one takes over."""
         if not self._db.try_lock(connection, "comfyc takeover"):
             return
         alive = self._workers.alive(connection, self._silent_s)

@@ -52,7 +52,7 @@ BREAKS: Final = "a fault made on purpose"
 
 def faults(chance: float) -> list[dict[str, Any]]:
     """What each sandbox does, all the time, with these likelihoods at each occasion."""
-    return [
+    kinds: list[dict[str, Any]] = [
         {"kind": "crash", "node": "VAEDecode", "chance": chance / 2},
         {"kind": "lose", "node": "VAEDecode", "chance": chance},
         {"kind": "drop_sockets", "node": "VAEDecode", "chance": chance * 2},
@@ -64,6 +64,7 @@ def faults(chance: float) -> list[dict[str, Any]]:
         {"kind": "cut_after", "chance": chance * 2},
         {"kind": "http_500", "path": "/history", "chance": chance},
     ]
+    return [{**kind, "times": 0} for kind in kinds]
 
 
 @dataclass

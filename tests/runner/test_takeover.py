@@ -1,0 +1,209 @@
+"""Processes that are killed or frozen: nothing is lost, nothing ends twice."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+import jobs_process
+import pytest
+from jobs_support import database_url, stocked, until
+
+from runner.durable import Durable
+from runner.engine.sandbox.server import Sandbox
+from runner.job import State
+from runner.store.database import Database
+from runner.store.jobs import JobStore, Row
+from runner.store.workers import Workers
+from runner.takeover import Takeover
+
+
+class Process:
+    """A jobs_process, and the jobs that it was given."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.executor = ""
+
+    async def submit(self, seed: int) -> str:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"acme {seed}\n".encode())
+        return await self.line(lambda line: len(line) == 32)
+
+    async def line(self, wanted: Callable[[str], bool]) -> str:
+        """The next line that is wanted; others are log lines."""
+        assert self._process.stdout is not None
+        async with asyncio.timeout(60):
+            while line := (await self._process.stdout.readline()).decode():
+                if wanted(line.strip()):
+                    return line.strip()
+        raise AssertionError("it has ended")
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    async def kill(self) -> None:
+        if self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
+
+@asynccontextmanager
+async def process(url: str, folder: Path, box: Sandbox) -> AsyncIterator[Process]:
+    started = Process(
+        await asyncio.create_subprocess_exec(
+            sys.executable,
+            jobs_process.__file__,
+            url,
+            str(folder),
+            f"{box.name}={box.url}",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+    )
+    try:
+        started.executor = (await started.line(lambda line: line.startswith("ready "))).split()[1]
+        yield started
+    finally:
+        await started.kill()
+
+
+@asynccontextmanager
+async def world(kind: str, folder: Path, step_seconds: float) -> AsyncIterator[tuple[str, Sandbox, JobStore]]:
+    """A database, a sandbox that no process's death touches, and a look at the jobs."""
+    with database_url(kind, folder) as url:
+        async with Sandbox(stocked(), folder / "box", name="box", step_seconds=step_seconds) as box:
+            database = Database(url)
+            await database.open()
+            try:
+                yield url, box, JobStore(database)
+            finally:
+                await database.close()
+
+
+async def rows(store: JobStore, ids: list[str]) -> list[Row]:
+    found = [await store.get(job_id) for job_id in ids]
+    return [row for row in found if row is not None]
+
+
+async def all_ended(store: JobStore, ids: list[str], seconds: float = 60.0) -> list[Row]:
+    async def over() -> bool:
+        return all(row.job.state.terminal for row in await rows(store, ids))
+
+    await until(over, seconds)
+    return await rows(store, ids)
+
+
+async def running(store: JobStore, job_id: str) -> None:
+    async def begun() -> bool:
+        return (await rows(store, [job_id]))[0].job.state is State.RUNNING
+
+    await until(begun, 30)
+
+
+async def history(box: Sandbox) -> set[str]:
+    async with httpx2.AsyncClient() as client:
+        return set((await client.get(f"{box.url}/history")).json())
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_a_killed_process_is_followed_by_its_next_start(kind: str, tmp_path: Path) -> None:
+    async with world(kind, tmp_path, 0.05) as (url, box, store):
+        async with process(url, tmp_path, box) as first:
+            ids = [await first.submit(seed) for seed in range(4)]
+            await running(store, ids[0])
+            await first.kill()
+        before = await rows(store, ids)
+        async with process(url, tmp_path, box):
+            after = await all_ended(store, ids)
+        assert [row.job.state for row in after] == [State.SUCCEEDED] * 4
+        given = {row.job.prompt_id for row in before if row.job.prompt_id}
+        assert given <= {row.job.prompt_id for row in after}  # joined, not sent again
+        assert len(await history(box)) == 4
+
+
+async def test_a_dead_process_is_taken_over_within_ten_seconds(tmp_path: Path) -> None:
+    async with (
+        world("postgresql", tmp_path, 0.05) as (url, box, store),
+        process(url, tmp_path, box) as first,
+        process(url, tmp_path, box) as second,
+    ):
+        ids = [await first.submit(1)]
+        await running(store, ids[0])
+        owner = (await rows(store, ids))[0].worker
+        assert owner in (first.executor, second.executor)
+        victim, other = (first, second) if first.executor == owner else (second, first)
+        clock = asyncio.get_running_loop().time
+        killed = clock()
+        await victim.kill()
+
+        async def taken() -> bool:
+            return (await rows(store, ids))[0].worker == other.executor
+
+        await until(taken, 30)
+        assert clock() - killed < 10
+        (row,) = await all_ended(store, ids)
+        assert (row.job.state, row.job.attempt) == (State.SUCCEEDED, 2)
+        assert len(await history(box)) == 1  # it was joined, not sent again
+
+
+async def test_a_frozen_process_that_wakes_ends_nothing_twice(tmp_path: Path) -> None:
+    async with world("postgresql", tmp_path, 0.05) as (url, box, store), process(url, tmp_path, box) as frozen:
+        ids = [await frozen.submit(seed) for seed in range(2)]
+        await running(store, ids[0])
+        frozen.signal(signal.SIGSTOP)
+        async with process(url, tmp_path, box) as rescuer:
+            ended = await all_ended(store, ids)
+            assert {row.worker for row in ended} == {rescuer.executor}
+            frozen.signal(signal.SIGCONT)
+            await asyncio.sleep(3)
+            assert await rows(store, ids) == ended
+            again = [await frozen.submit(seed) for seed in range(10, 13)]  # it is of use again
+            assert {row.job.state for row in await all_ended(store, again)} == {State.SUCCEEDED}
+        assert [row.job.state for row in ended] == [State.SUCCEEDED] * 2
+
+
+async def test_one_process_at_a_time_takes_over(tmp_path: Path) -> None:
+    """Who has not the lock does nothing, and a process that beats is left alone."""
+    with database_url("postgresql", tmp_path) as url:
+        database = Database(url)
+        await database.open()
+        taken: list[str] = []
+
+        class Queue(Durable):
+            def executors(self) -> set[str]:
+                return {"dead", self.executor_id}
+
+            def take_over(self, dead: str) -> int:
+                taken.append(dead)
+                return 1
+
+        takeover = Takeover(database, Queue(url, executor_id="me"), 2)
+        assert await takeover.join() == 2
+        await database.write(takeover.take_over)
+        assert taken == ["dead"]
+
+        holding, go = asyncio.Event(), asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def hold(connection: object) -> None:
+            assert database.try_lock(connection, "comfyc takeover")  # type: ignore[arg-type]
+            loop.call_soon_threadsafe(holding.set)
+            asyncio.run_coroutine_threadsafe(go.wait(), loop).result(20)
+
+        holder = asyncio.create_task(database.write(hold))
+        await holding.wait()
+        await database.write(takeover.take_over)
+        assert taken == ["dead"]
+        go.set()
+        await holder
+        await Workers(database).beat("big", "elsewhere", 9)
+        assert await takeover.join() == 9  # the queue's limit is one number: that of the largest
+        await takeover.leave()
+        assert [row.id for row in await Workers(database).all()] == ["big"]
+        await database.close()
