@@ -81,10 +81,12 @@ def _extreme(image: Floats, size: int, pick: Callable[[list[Floats]], Floats], o
         around = [(0, 0)] * 4
         around[axis] = (before, size - 1 - before)
         padded: Floats = np.pad(image, around, constant_values=outside)
-        length = image.shape[axis]
-        shifted: list[Floats] = [np.take(padded, np.arange(at, at + length), axis) for at in range(size)]
-        image = pick(shifted)
+        image = pick(_shifted(padded, image.shape[axis], size, axis))
     return image
+
+
+def _shifted(padded: Floats, length: int, size: int, axis: int) -> list[Floats]:
+    return [padded.take(range(at, at + length), axis) for at in range(size)]
 
 
 def dilate(image: Floats, size: int) -> Floats:
