@@ -1,4 +1,4 @@
-"""`comfyc serve` as a process of its own, on the sandbox or on the engine that COMFYC_TEST_ENGINE names."""
+"""`comfyc serve` as a process of its own, on the sandbox or another engine."""
 
 from __future__ import annotations
 
@@ -29,8 +29,17 @@ class LiveServer:
     log: Path
 
 
+def run_ext_client(server: LiveServer, out: Path, seconds: float = 120) -> str:
+    """What tests/acceptance/ext_client.py prints on this server. AssertionError if it finds a fault."""
+    command = [sys.executable, str(ROOT / "tests/acceptance/ext_client.py"), "--base", server.base, "--out", str(out)]
+    command += ["--key", server.keys["t0"], "--secret", SECRET, "--seconds", str(seconds)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr + server.log.read_text()[-3000:]
+    return done.stdout
+
+
 @contextmanager
-def live_server(folder: Path, tenants: int = 2, **settings: str) -> Iterator[LiveServer]:
+def live_server(folder: Path, engine: str = "sandbox", tenants: int = 2, **settings: str) -> Iterator[LiveServer]:
     """A server that is ready. `settings` by name, as `log_level="debug"`."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -47,7 +56,7 @@ def live_server(folder: Path, tenants: int = 2, **settings: str) -> Iterator[Liv
     others = {name: value for name, value in os.environ.items() if not name.startswith("COMFYC_")}
     log = folder / "server.log"
     command = [sys.executable, "-m", "runner", "serve", "--port", str(port), "--data", str(folder / "data")]
-    command += ["--engine", os.environ.get("COMFYC_TEST_ENGINE", "sandbox")]
+    command += ["--engine", engine]
     with log.open("wb") as errors, (folder / "server.out").open("wb") as out:
         process = subprocess.Popen(command, cwd=ROOT, env=others | ours, stdout=out, stderr=errors)
         try:
