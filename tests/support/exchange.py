@@ -36,7 +36,7 @@ FIELDS: Final[Mapping[str, set[str]]] = {
 NODE_FIELDS: Final = {
     "value", "max", "state", "node_id", "prompt_id", "display_node_id", "parent_node_id", "real_node_id",
 }  # fmt: skip
-PATIENCE: Final = 20.0
+PATIENCE: Final = 60.0
 
 
 def say(frame: str | bytes) -> str:

@@ -167,7 +167,8 @@ class _Front:
         closing = faults.take("refuse")
         if closing is not None:
             self._refuse(closing.seconds)
-            return trouble()
+            self._cut(scope)
+            return nothing()  # nobody hears it
         return trouble() if faults.take("http_500", path=path) is not None else None
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:

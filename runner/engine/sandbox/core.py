@@ -33,7 +33,7 @@ class Core:
         ops: Ops,
         faults: Faults,
         *,
-        crash: Callable[[float], None],
+        crash: Callable[[float | None], None],
         drop_sockets: Callable[[], None],
         step_seconds: float,
     ) -> None:

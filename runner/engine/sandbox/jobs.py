@@ -149,7 +149,8 @@ def _lists(outputs: Mapping[str, Any]) -> Iterable[tuple[str, str, list[Any]]]:
 
 
 def _count(outputs: Mapping[str, Any]) -> int:
-    return sum(len(items) for _, _, items in _lists(outputs))
+    """Files only: texts are not counted."""
+    return sum(1 for _ in _files(outputs))
 
 
 def _files(outputs: Mapping[str, Any]) -> Iterable[_Job]:

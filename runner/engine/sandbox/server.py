@@ -190,7 +190,7 @@ class Sandbox:
 
     # --- called by the worker thread ---
 
-    def _crash_from_worker(self, seconds: float) -> None:
+    def _crash_from_worker(self, seconds: float | None) -> None:
         if self._exit is not None:
             self._exit(CRASHED)
         if self._loop is not None:

@@ -38,7 +38,7 @@ class Worker:
         hub: Hub,
         queue: PromptQueue,
         faults: Faults,
-        crash: Callable[[float], None],
+        crash: Callable[[float | None], None],
         drop_sockets: Callable[[], None],
         *,
         step_seconds: float,
@@ -97,12 +97,15 @@ class Worker:
             # Fails on `"extra_data": null`, as on 0.3.64, and takes the thread with it.
             has_client = "client_id" in item.extra_data
             client: Any = item.extra_data["client_id"] if has_client else None
+            if not _can_be_key(client):  # ends ComfyUI's whole process
+                self._crash(None)
+                raise Died
             run = Run(self._site, item.prompt_id, item.prompt, item.extra_data, item.outputs)
             ending = run.go()
         except Vanished:
             self.queue.finish(delivery.ticket, None)
             return
-        except Exception as error:
+        except Exception as error:  # ComfyUI's worker has no handler here either
             raise Died from error
         if self.faults.take("empty_outputs") and not run.executed:
             ending.outputs, ending.meta = {}, {}
@@ -164,3 +167,11 @@ class Worker:
 
 SECRETS: Final = ("auth_token_comfy_org", "api_key_comfy_org")
 """Keys of extra_data that never reach history."""
+
+
+def _can_be_key(client: Any) -> bool:
+    try:
+        hash(client)
+    except TypeError:
+        return False
+    return True
