@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
-from real_comfyui import OWN_PACK, URL, catalog, compiled, http, pulled
+from real_comfyui import OWN_PACK, URL, catalog, compiled, http, pulled, uploaded
 
 from runner.engine.base import EngineFile, Outcome, Submission
 from runner.engine.client import ComfyClient
@@ -61,17 +61,18 @@ def produced(body: str, target: str, unchecked: str) -> Made:
     """Compiles, runs and fetches; the same request is run once."""
     folder = f"comfyc/acceptance/{uuid.uuid4().hex[:8]}"
     made = compiled(json.loads(body), catalog(target), folder, json.loads(unchecked))
-    return asyncio.run(run(made.api, made.plan.outputs[0].node))
+    (result,) = asyncio.run(run(made.api, made.plan.outputs[0].node))
+    return result
 
 
-async def run(graph: dict[str, Any], output: str) -> Made:
+async def run(graph: dict[str, Any], output: str) -> list[Made]:
     client = ComfyClient(URL)
     try:
         *_, outcome = [event async for event in client.run(Submission(str(uuid.uuid4()), graph, fresh=True))]
         assert isinstance(outcome, Outcome)
         assert outcome.ending == "success", f"{outcome.node_type} {outcome.node}: {outcome.message}"
-        (file,) = outcome.files[output]
-        return decoded(file, b"".join([piece async for piece in client.fetch(file)]))
+        files = outcome.files[output]
+        return [decoded(file, b"".join([piece async for piece in client.fetch(file)])) for file in files]
     finally:
         await client.close()
 
@@ -130,3 +131,22 @@ def test_the_same_request_gives_the_same_pixels(case: str) -> None:
     http().post("/free", json={"unload_models": True, "free_memory": True}).raise_for_status()
     produced.cache_clear()
     assert np.array_equal(before, small(case))
+
+
+def test_the_own_encoder_takes_batches_and_more_pictures() -> None:
+    """ext sends one picture; other graphs may link a batch, and a second and third picture of other sizes."""
+    if OWN_PACK not in pulled():
+        pytest.skip("comfyc's nodes are not linked there")
+    body = {"model": "qwen-edit-advanced", "prompt": TABLE["prompt"], "file_id": "wide.png"}
+    small = TABLE["small"]["qwen-edit-advanced"]
+    made = compiled(body, catalog("pulled"), f"comfyc/acceptance/{uuid.uuid4().hex[:8]}", small)
+    for name in ("tall", "square"):
+        made.api[name] = {"class_type": "LoadImage", "inputs": {"image": uploaded(f"{name}.png")}}
+    encoder = next(node["inputs"] for node in made.api.values() if node["class_type"] == OWN_PACK)
+    pair = {"image1": encoder["image1"], "image2": ["square", 0]}
+    made.api["pair"] = {"class_type": "ImageBatch", "inputs": pair}
+    encoder.update(image1=["pair", 0], image2=["tall", 0], image3=["square", 0])
+    first, second = (one.frames for one in asyncio.run(run(made.api, made.plan.outputs[0].node)))
+    assert first.shape == second.shape
+    assert not np.array_equal(first, second)
+    assert first.std() > 4
