@@ -37,7 +37,7 @@ class Policy:
 
     cause: Cause
     retries: int = 0
-    """How many runs of a job may be followed by another because of this."""
+    """How often a job is run again because of this; each kind is counted by itself."""
     delay_s: float = 0.5
     """Before the first retry; doubled each time."""
     keep_prompt: bool = False

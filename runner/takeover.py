@@ -62,7 +62,7 @@ class Takeover:
             await asyncio.sleep(self._beat_s)
 
     def take_over(self, connection: sa.Connection) -> None:
-        """Runs in a database thread. The lock lasts as long as the transaction: of several processes, one takes over."""
+        """Runs in a database thread. The lock lasts as the transaction does: one process takes over."""
         if not self._db.try_lock(connection, "comfyc takeover"):
             return
         alive = self._workers.alive(connection, self._silent_s)

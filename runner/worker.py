@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
@@ -83,6 +84,14 @@ class _Run:
     avoid: set[str] = field(default_factory=set[str])
 
 
+@dataclass(slots=True)
+class _Past:
+    """How a job's runs here have failed. Gone with the process: MAX_ATTEMPTS holds beyond it."""
+
+    faults: Counter[Fault] = field(default_factory=Counter[Fault])
+    failed_on: set[str] = field(default_factory=set[str])
+
+
 class Worker:
     """Runs the jobs of this process; `run` is the durable queue's handler."""
 
@@ -105,7 +114,7 @@ class Worker:
         self._library, self._storage, self._timings = library, storage, timings
         self._ended, self._timeout_s, self._clock = ended, timeout_s, clock
         self._runs: dict[str, _Run] = {}
-        self._failed_on: dict[str, set[str]] = {}
+        self._pasts: dict[str, _Past] = {}
         self._uploads: dict[tuple[str, str], set[str]] = {}
         self._dirty: set[str] = set()
         self._urgent = asyncio.Event()
@@ -141,7 +150,7 @@ class Worker:
             if row.run > number:  # a crash came between the two writes of a retry
                 await self._requeue(row.job, row.run, 0.0)
             return
-        avoid = self._failed_on.get(job_id, set())
+        avoid = set(self._pasts[job_id].failed_on) if job_id in self._pasts else set[str]()
         current = self._runs[job_id] = _Run(row, row.job, self._clock(), avoid=avoid)
         if row.job.cancel_requested:
             current.stop.set()
@@ -252,7 +261,6 @@ class Worker:
 
     async def _succeeded(self, current: _Run, compiled: Compiled, instance: Instance, result: Result) -> None:
         await self._finish(current, Succeeded(result.outputs, _now()))
-        self._failed_on.pop(current.job.id, None)
         plan = compiled.plan
         await self._timings.add(plan.template, instance.name, result.seconds, sum(plan.steps.values()))
 
@@ -268,6 +276,7 @@ class Worker:
             if not await self._store.finish(ended):
                 raise LostJob("another attempt has begun")
         current.job = self._live.put(ended)
+        self._pasts.pop(job.id, None)
         log.info("job ended", job_id=job.id, state=ended.state.value, attempt=ended.attempt, instance=ended.instance)
         self._ended(ended)
 
@@ -282,11 +291,13 @@ class Worker:
         if current.stop.is_set():
             return await self._finish(current, Cancelled(_now()))
         number = current.row.run
-        if number >= policy.retries:
+        past = self._pasts.setdefault(job_id, _Past())
+        if past.faults[fault] >= policy.retries:
             return await self._finish(current, Failed(told, _now()))
         if policy.elsewhere:
-            self._failed_on.setdefault(job_id, set()).add(instance.name)
-        wait = delay_s(fault, number)
+            past.failed_on.add(instance.name)
+        wait = delay_s(fault, past.faults[fault])
+        past.faults[fault] += 1
         job = fold(current.job, Retrying(told, wait))
         log.warning("job is retried", job_id=job_id, fault=fault.value, delay_s=wait, instance=instance.name)
         if not await self._store.retry(job, number + 1, forget=not policy.keep_prompt):

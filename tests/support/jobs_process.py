@@ -1,6 +1,7 @@
 """A process that runs jobs, for tests that kill or freeze one: `python jobs_process.py DATABASE FOLDER name=url…`.
 
-Prints `ready` and its executor id when it takes jobs. Each line of its input, `TENANT SEED`, submits one; it prints its id.
+Prints `ready` and its executor id when it takes jobs. Each line of its input, `TENANT SEED`, submits one, and its id is
+printed.
 """
 
 from __future__ import annotations
