@@ -23,7 +23,7 @@ from compiler.check.verdict import verdict
 URL = os.environ.get("COMFYC_ENGINE_URL", "")
 SEED = int(os.environ.get("COMFYC_TEST_SEED", "1"))
 CASES = int(os.environ.get("COMFYC_TEST_CASES", "300"))
-AGREEMENT = 0.99
+AGREEMENT = 0.98
 """The share of graphs that must agree wholly; the rest hangs on the order of Python sets and on nodes' own checks."""
 
 pytestmark = [pytest.mark.comfyui, pytest.mark.skipif(not URL, reason="needs COMFYC_ENGINE_URL")]

@@ -73,6 +73,16 @@ class Sandbox:
             raise RuntimeError(f"{self.name} is down")
         return self._core
 
+    @property
+    def booted(self) -> bool:
+        """Whether it runs; False after a crash, until it is started again."""
+        return self._core is not None
+
+    @property
+    def listening(self) -> bool:
+        """Whether its port is open."""
+        return self._listener is not None
+
     async def __aenter__(self) -> Sandbox:
         await self.start()
         return self

@@ -33,7 +33,7 @@ class SlowBlur:
 
     def run_node(self, kind: str, inputs: Mapping[str, Any], context: NodeContext) -> NodeResult:
         if kind == "ImageBlur" and inputs["blur_radius"] >= 20:
-            context.sleep(0.05)
+            context.sleep(0.2)
             return NodeResult((inputs["image"],))
         return ops.run_node(kind, inputs, context)
 
