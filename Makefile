@@ -25,7 +25,7 @@ test: lint  ## lint, formatting, types and all tests
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright --warnings
 
-acceptance: $(VENV)/.installed-dev  ## tests on a real ComfyUI (COMFYUI_HOME=… and COMFYC_ENGINE_URL=…)
+acceptance: $(VENV)/.installed-dev  ## tests on a real ComfyUI (COMFYC_ENGINE_URL=http://…, COMFYUI_HOME=…)
 	@$(BIN)/python -m pytest -m comfyui $(ARGS)
 
 bench: $(VENV)/.installed-dev  ## print the numbers of README's benchmark table
