@@ -33,31 +33,38 @@ def test_our_verdict_is_the_servers() -> None:
     with httpx2.Client(base_url=URL, timeout=60) as http:
         version = http.get("/system_stats").json()["system"]["comfyui_version"]
         catalog = parse_catalog(http.get("/object_info").json(), version=version)
-        mutants = Mutants(catalog, SEED)
+        mutants, files = Mutants(catalog, SEED), _files(catalog)
         odd: list[str] = []
         statuses: dict[int, int] = {}
         sent = 0
         while sent < CASES:
             prompt = mutants.prompt()
-            said = verdict(prompt, catalog, files=_no_file)
+            said = verdict(prompt, catalog, files=files.__contains__)
             if said.deadly:
                 continue
             sent += 1
             found = _ask(http, prompt)
             statuses[found[0]] = statuses.get(found[0], 0) + 1
-            if not any(_judge(same, catalog) == found for same in in_every_order(prompt, catalog)):
+            if not any(_judge(same, catalog, files) == found for same in in_every_order(prompt, catalog)):
                 odd.append(json.dumps({"prompt": prompt, "ours": ours(said), "theirs": found}))
     print(f"\nComfyUI {version}, seed {SEED}: {sent - len(odd)} of {sent} graphs agree; answers {statuses}")
     print("\n".join(line[:3000] for line in odd[:10]))
     assert len(odd) <= sent * (1 - AGREEMENT)
 
 
-def _no_file(name: str) -> bool:
-    return False
+def _files(catalog: Catalog) -> frozenset[Any]:
+    """The input files that the engine lists."""
+    return frozenset(
+        value
+        for schema in catalog.nodes.values()
+        for spec in schema.inputs
+        if schema.name.startswith("Load")
+        for value in spec.values or ()
+    )
 
 
-def _judge(prompt: dict[str, Any], catalog: Catalog) -> tuple[int, Any]:
-    return ours(verdict(prompt, catalog, files=_no_file))
+def _judge(prompt: dict[str, Any], catalog: Catalog, files: frozenset[Any]) -> tuple[int, Any]:
+    return ours(verdict(prompt, catalog, files=files.__contains__))
 
 
 def _ask(http: httpx2.Client, prompt: dict[str, Any]) -> tuple[int, Any]:

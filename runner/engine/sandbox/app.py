@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from runner.engine.sandbox import files, info, jobs, prompts
-from runner.engine.sandbox.core import Core
+from runner.engine.sandbox.core import MAX_UPLOAD, Core
 from runner.engine.sandbox.faults import BadFault, parse_fault
 from runner.engine.sandbox.http import answer, body, nothing, trouble
 from runner.engine.sandbox.prompts import Cut
@@ -154,6 +154,9 @@ class _Front:
             if stop is not None:
                 await stop(scope, receive, marked)
                 return
+        if _too_large(scope):
+            await PlainTextResponse("413: Request Entity Too Large", 413)(scope, receive, marked)
+            return
         if _foreign(scope):
             await nothing(403)(scope, receive, marked)
             return
@@ -195,6 +198,11 @@ def _marked(send: Send) -> Send:
         await send(message)
 
     return marked
+
+
+def _too_large(scope: Scope) -> bool:
+    length = dict(scope["headers"]).get(b"content-length", b"0")
+    return length.isdigit() and int(length) > MAX_UPLOAD
 
 
 def _foreign(scope: Scope) -> bool:
