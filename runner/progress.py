@@ -52,6 +52,7 @@ class Progress:
         match event:
             case Began():
                 self._began = now
+                return None
             case Cached(_, nodes):
                 for node in nodes:
                     self._finish(node)
