@@ -77,7 +77,7 @@ class Settings(BaseSettings):
     engine: str = "sandbox"
     """What runs the graphs: `sandbox`, `managed`, or URLs of running ComfyUIs, separated by commas."""
     comfyui_home: Path | None = Field(None, validation_alias=AliasChoices("COMFYUI_HOME", "comfyui_home"))
-    """Folder of the ComfyUI that the managed engine starts (the variable has no prefix: `COMFYUI_HOME`)."""
+    """ComfyUI folder of the managed engine; run by the Python in `COMFYUI_PYTHON`, else by that of a venv inside."""
     instances: int = Field(1, ge=1, le=64)
     """How many sandboxes or managed ComfyUI processes to start."""
     models: Path | None = None
