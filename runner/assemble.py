@@ -28,6 +28,7 @@ from runner.store.files import SqlFiles
 from runner.store.guard import Guard
 from runner.store.keys import KeyRing, SqlKeys
 from runner.store.media import MediaStore
+from runner.store.migrations import SchemaError
 from runner.store.storage import LocalStorage
 from runner.telemetry import Telemetry, Vitals
 
@@ -137,6 +138,8 @@ async def open_database(settings: Settings) -> AsyncGenerator[Database]:
     try:
         try:
             await database.open()
+        except SchemaError as error:
+            raise SettingsError(Fault("COMFYC_DATABASE", str(error))) from error
         except SQLAlchemyError as error:
             shown = database.url.render_as_string(hide_password=True)
             why = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]

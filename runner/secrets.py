@@ -11,6 +11,7 @@ from pathlib import Path
 
 from compiler.errors import Fault
 from runner.settings import Settings, SettingsError
+from runner.webhooks import PREFIX, BadSecret, Signer
 
 
 def url_secret(settings: Settings) -> bytes:
@@ -19,9 +20,17 @@ def url_secret(settings: Settings) -> bytes:
 
 
 def webhook_secret(settings: Settings) -> str:
-    """Signs webhooks, as Standard Webhooks writes it: `whsec_` and base64."""
-    fresh = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
-    return settings.webhook_secret.get_secret_value() or kept(settings, "webhook-secret", fresh)
+    """Signs webhooks, as Standard Webhooks writes it: `whsec_` and base64. Errors: SettingsError if it is not that."""
+    fresh = PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+    secret = settings.webhook_secret.get_secret_value() or kept(settings, "webhook-secret", fresh)
+    try:
+        Signer(secret)
+    except BadSecret as error:
+        fault = Fault(
+            "COMFYC_WEBHOOK_SECRET", "is not whsec_ and 24 to 64 bytes in base64", "Leave it out: one is made"
+        )
+        raise SettingsError(fault) from error
+    return secret
 
 
 def kept(settings: Settings, name: str, fresh: str) -> str:

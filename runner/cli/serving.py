@@ -19,6 +19,8 @@ from starlette.applications import Starlette
 from compiler.errors import Fault
 from runner import secrets
 from runner.assemble import Comfyc, assemble
+from runner.cli.faults import WorkFailed
+from runner.durable import DurableError
 from runner.engine.instance import Instance
 from runner.settings import Settings, SettingsError
 from runner.store.keys import KeyRing
@@ -36,16 +38,20 @@ GRACE_S: Final = 10
 async def serve(settings: Settings) -> None:
     """Serves until SIGINT or SIGTERM.
 
-    Errors: SettingsError, TemplateError, EngineError.
+    Errors: SettingsError, TemplateError, EngineError; WorkFailed if another process has the SQLite file.
     """
     configure_logging(settings.log_level, settings.log_format)
     for chatty in ("uvicorn.error", "websockets"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     with listen(settings.host, settings.port) as listener:
         address = public_address(settings, listener.getsockname()[1])
-        async with assemble(settings, address) as comfyc:
-            introduce(comfyc, settings, address, await first_key(comfyc.keys, settings))
-            await Server(comfyc.app).serve(sockets=[listener])
+        try:
+            async with assemble(settings, address) as comfyc:
+                introduce(comfyc, settings, address, await first_key(comfyc.keys, settings))
+                await Server(comfyc.app).serve(sockets=[listener])
+        except DurableError as error:
+            cure = "Stop the other comfyc, take another --data, or set COMFYC_DATABASE to a PostgreSQL"
+            raise WorkFailed(Fault("COMFYC_DATABASE", str(error), cure)) from error
 
 
 def run_loop(work: Coroutine[Any, Any, None]) -> None:

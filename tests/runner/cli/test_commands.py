@@ -236,6 +236,29 @@ def test_serve_prints_a_line_that_works_and_ends_gracefully() -> None:
     assert {path.stat().st_mode & 0o777 for path in kept.iterdir()} == {0o600}
 
 
+def test_a_sqlite_file_serves_one_process() -> None:
+    with served() as (process, _):
+        done = subprocess.run(
+            [sys.executable, "-m", "runner", "serve", "--port", "0"],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    assert done.returncode == 1
+    assert "Stop the other comfyc, take another --data, or set COMFYC_DATABASE" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_webhook_secret(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COMFYC_WEBHOOK_SECRET", "whsec_short")
+    assert main(["serve", "--port", "0"]) == 2
+    assert "COMFYC_WEBHOOK_SECRET: is not whsec_ and 24 to 64 bytes in base64" in capsys.readouterr().err
+
+
 def test_serve_on_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
     import socket
 
