@@ -26,10 +26,8 @@ def webhook_secret(settings: Settings) -> str:
     try:
         Signer(secret)
     except BadSecret as error:
-        fault = Fault(
-            "COMFYC_WEBHOOK_SECRET", "is not whsec_ and 24 to 64 bytes in base64", "Leave it out: one is made"
-        )
-        raise SettingsError(fault) from error
+        what = "is not whsec_ and 24 to 64 bytes in base64"
+        raise SettingsError(Fault("COMFYC_WEBHOOK_SECRET", what, "Leave it out: one is made")) from error
     return secret
 
 
