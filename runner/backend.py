@@ -28,6 +28,10 @@ SWEEP_S: Final = 10.0
 """How often unfinished jobs and webhooks without a task are looked for."""
 KEEP_TASKS_S: Final = 3 * 86400.0
 FORGET_EVERY: Final = 360
+SHARED_S: Final = 0.2
+"""How old what is known of another process's job may be."""
+ALONE_S: Final = 5.0
+"""The same on SQLite, where the durable queue's lock makes sure that no other process runs jobs."""
 
 log = structlog.get_logger("comfyc.backend")
 
@@ -66,7 +70,7 @@ class Backend:
         extra = look_ahead if look_ahead is not None else slots if database.sqlite else 0
         self.slots = slots + extra
         self.jobs, self.outbox, self.timings = JobStore(database), Outbox(database), Timings(database)
-        self.live = Live(self.jobs)
+        self.live = Live(self.jobs, fresh_s=ALONE_S if database.sqlite else SHARED_S)
         self.durable = Durable(database.url.render_as_string(hide_password=False), poll_s=poll_s)
         self._count_job = count_job
         more: dict[str, Any] = {"delays_s": webhook_delays_s} if webhook_delays_s is not None else {}
@@ -127,6 +131,7 @@ class Backend:
         await self.worker.stop()
         await self._takeover.leave()
         await self.webhooks.close()
+        await self.live.close()
 
     async def sweep(self, idle_s: float = SWEEP_S) -> None:
         """Queues what a crash left without a task: accepted jobs, jobs whose task ended without their end, webhooks."""

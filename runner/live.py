@@ -12,9 +12,13 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
+import structlog
+
 from runner.events import CancelRequested, fold
 from runner.job import Job
 from runner.store.jobs import JobStore
+
+log = structlog.get_logger("comfyc.live")
 
 
 @dataclass(slots=True)
@@ -40,6 +44,13 @@ class Live:
         self._store, self._fresh_s, self._keep, self._clock = store, fresh_s, keep, clock
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._numbers: dict[int, str] = {}
+        self._reader: asyncio.Task[None] | None = None
+
+    async def close(self) -> None:
+        """Stops reading."""
+        if self._reader is not None:
+            self._reader.cancel()
+            await asyncio.gather(self._reader, return_exceptions=True)
 
     def put(self, job: Job, *, here: bool | None = None) -> Job:
         """Makes `job` what is known of it, and wakes who listens. `here`: whether it runs in this process."""
@@ -106,40 +117,49 @@ class Live:
     async def watch(self, job_id: str) -> AsyncIterator[Job]:
         """The job now and after each change (several at once count as one); ends with its terminal state. Nothing for
         an unknown id."""
-        changed = asyncio.Event()
         row = await self._store.get(job_id)
         if row is None:
             return
         job = self._fresh(row.job)
-        known = self._known[job_id]
+        known, changed = self._known[job_id], asyncio.Event()
         known.listeners.add(changed)
         try:
             yield job
             while not job.state.terminal:
                 changed.clear()
                 if known.job == job:
-                    await self._next(job_id, known, changed)
+                    self._keep_reading()
+                    await changed.wait()
                 if known.job != job:
                     job = known.job
                     yield job
         finally:
             known.listeners.discard(changed)
 
-    async def _next(self, job_id: str, known: _Known, changed: asyncio.Event) -> None:
-        """Waits for a change: told in this process, or seen in the database if another one runs the job."""
-        try:
-            async with asyncio.timeout(self._fresh_s):
-                await changed.wait()
-        except TimeoutError:
-            if not known.here:
-                row = await self._store.get(job_id)
-                if row is not None:
-                    self._fresh(row.job)
+    def _keep_reading(self) -> None:
+        """Sees to it that somebody looks for changes that other processes make."""
+        if self._reader is None or self._reader.done():
+            self._reader = asyncio.create_task(self._read_on())
+
+    async def _read_on(self) -> None:
+        """Reads the jobs that are listened to and run elsewhere, all in one query, until there are none."""
+        while True:
+            await asyncio.sleep(self._fresh_s)
+            watched = [key for key, known in self._known.items() if known.listeners and not known.job.state.terminal]
+            if not watched:
+                return
+            try:
+                for job in await self._store.some([key for key in watched if not self._known[key].here]):
+                    self._fresh(job)
+            except Exception:
+                log.exception("jobs of other processes could not be read")
 
     def _fresh(self, read: Job) -> Job:
         """Takes in what the database has, unless memory is ahead of it."""
         known = self._known.get(read.id)
-        return known.job if known and known.here else self.put(read)
+        if known and (known.here or (read.attempt, read.progress) < (known.job.attempt, known.job.progress)):
+            return known.job  # a read that was on its way while the job went on
+        return self.put(read)
 
     def _forget(self) -> None:
         """Drops the oldest jobs that nobody runs or listens to."""

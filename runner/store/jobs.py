@@ -96,6 +96,14 @@ class JobStore:
             query = query.where(jobs.c.number < before)
         return [_row(found).job for found in await self._all(query)]
 
+    async def some(self, ids: Sequence[str]) -> list[Job]:
+        """The jobs with these ids, in no order."""
+        found: list[Job] = []
+        for start in range(0, len(ids), 500):
+            query = sa.select(jobs).where(jobs.c.id.in_(ids[start : start + 500]))
+            found += [_row(one).job for one in await self._all(query)]
+        return found
+
     async def live(self, *, idle_s: float = 0.0, limit: int = 1000) -> list[Row]:
         """Unfinished jobs that nobody has written for `idle_s` seconds, oldest first."""
         query = sa.select(jobs).where(LIVE, jobs.c.updated_at <= time.time() - idle_s)
