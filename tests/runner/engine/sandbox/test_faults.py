@@ -306,3 +306,32 @@ def test_a_wrong_fault_is_told_what_is_wrong(data: Any, text: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_can_be_asked_for(kind: str) -> None:
     assert parse_fault({"kind": kind, "seconds": 1}).kind == kind
+
+
+async def test_extra_data_null_ends_the_worker_of_0_3_64_and_is_a_500_later(tmp_path: Path) -> None:
+    body = {"prompt": prompt(), "extra_data": None}
+    async with (
+        Sandbox(shipped_catalog("0.3.64"), tmp_path / "old") as old,
+        Sandbox(CATALOG, tmp_path / "new") as new,
+        httpx2.AsyncClient() as http,
+    ):
+        assert (await http.post(f"{old.url}/prompt", json=body)).status_code == 200
+        await until(lambda: not old.core.worker.thread.is_alive())
+        assert (await http.post(f"{new.url}/prompt", json=body)).status_code == 500
+        assert new.core.worker.thread.is_alive()
+
+
+async def test_the_socket_also_stands_under_api(tmp_path: Path) -> None:
+    async with (
+        sandbox(tmp_path) as client,
+        connect(f"{client.sandbox.url.replace('http', 'ws')}/api/ws?clientId=A") as socket,
+    ):
+        assert json.loads(await socket.recv())["data"]["sid"] == "A"
+
+
+async def test_a_body_over_the_limit_is_refused(tmp_path: Path) -> None:
+    async with sandbox(tmp_path) as client:
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.sandbox.port)
+        writer.write(b"POST /prompt HTTP/1.1\r\nHost: x\r\nContent-Length: 104857601\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 413")
+        writer.close()
