@@ -14,6 +14,7 @@ from compiler import Catalog, Library
 from runner.durable import Durable, rank
 from runner.job import Job
 from runner.live import Live
+from runner.placing import Leases
 from runner.service import MediaResolver, Service
 from runner.store.database import Database
 from runner.store.jobs import JobStore
@@ -22,7 +23,7 @@ from runner.store.storage import Storage
 from runner.store.timings import Timings
 from runner.takeover import Takeover
 from runner.webhooks import SLOTS, WEBHOOKS, Signer, Webhooks
-from runner.worker import JOBS, Leases, Worker
+from runner.worker import JOBS, Worker
 
 SWEEP_S: Final = 10.0
 """How often unfinished jobs and webhooks without a task are looked for."""
@@ -72,7 +73,7 @@ class Backend:
         self.jobs, self.outbox, self.timings = JobStore(database), Outbox(database), Timings(database)
         self.live = Live(self.jobs, fresh_s=ALONE_S if database.sqlite else SHARED_S)
         self.durable = Durable(database.url.render_as_string(hide_password=False), poll_s=poll_s)
-        self._count_job = count_job
+        self._count_job, self._poll_s = count_job, poll_s
         more: dict[str, Any] = {"delays_s": webhook_delays_s} if webhook_delays_s is not None else {}
         self.webhooks = Webhooks(
             self.outbox,
@@ -114,7 +115,7 @@ class Backend:
         await self.timings.load()
         allowed = await self._takeover.join()
         self.durable.handle(JOBS, self.worker.run, max(allowed, self.slots))
-        self.durable.handle(WEBHOOKS, self.webhooks.deliver, SLOTS)
+        self.durable.handle(WEBHOOKS, self.webhooks.deliver, SLOTS, poll_s=4 * self._poll_s)  # nobody waits for it
         await self.worker.start()
         await self.durable.start()
         self._takeover.start()

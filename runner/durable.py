@@ -95,15 +95,16 @@ class Durable:
         self._url = database
         self.executor_id = executor_id or ("embedded" if self.sqlite else f"{socket.gethostname()}-{uuid.uuid4().hex}")
         self._poll_s, self._log_level = poll_s, log_level
-        self._queues: dict[str, tuple[Handler, int | None]] = {}
+        self._queues: dict[str, tuple[Handler, int | None, float]] = {}
         self._threads: ThreadPoolExecutor | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock: IO[bytes] | None = None
         self._dbos: DBOS | None = None
 
-    def handle(self, queue: str, handler: Handler, slots: int | None = None) -> None:
-        """Names the queue's handler; at most `slots` of its tasks run here at once. Before `start`."""
-        self._queues[queue] = (handler, slots)
+    def handle(self, queue: str, handler: Handler, slots: int | None = None, *, poll_s: float | None = None) -> None:
+        """Names the queue's handler; at most `slots` of its tasks run here at once. `poll_s`: how often it is looked
+        at, if that differs from the other queues. Before `start`."""
+        self._queues[queue] = (handler, slots, poll_s or self._poll_s)
 
     async def start(self) -> None:
         """Launches DBOS; tasks that this executor left unfinished begin again. Raises DurableError if the SQLite file
@@ -142,11 +143,11 @@ class Durable:
         DBOS.migrate(url)
         client = DBOSClient(system_database_url=url, system_database_engine=engine, application_name=APPLICATION)
         try:
-            for name, (_, slots) in self._queues.items():
+            for name, (_, slots, poll_s) in self._queues.items():
                 client.register_queue(
                     name,
                     worker_concurrency=slots,
-                    polling_interval_sec=self._poll_s,
+                    polling_interval_sec=poll_s,
                     on_conflict="always_update",
                     application_name=APPLICATION,
                 )

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from uuid import uuid4
 
 import structlog
@@ -21,7 +21,7 @@ import structlog
 from compiler import Compiled, Library, TargetError, compile_request, parse_request
 from runner.durable import Durable, rank
 from runner.engine.base import Engine, EngineError, Where
-from runner.engine.instance import Instance, Standing
+from runner.engine.instance import Instance
 from runner.events import (
     Assigned,
     Cancelled,
@@ -37,7 +37,7 @@ from runner.execute import Bytes, Result, RunCancelled, execute
 from runner.failures import POLICIES, Fault, delay_s, fault_of, job_error
 from runner.job import Cause, Job, JobError
 from runner.live import Live
-from runner.scheduler import Place, Waiting, assign
+from runner.placing import Leases, Placing, Run
 from runner.store.jobs import JobStore, Row
 from runner.store.storage import Storage, read
 from runner.store.timings import Timings
@@ -53,35 +53,8 @@ TIMEOUT_S: Final = 3600.0
 log = structlog.get_logger("comfyc.worker")
 
 
-class Leases(Protocol):
-    """What the worker needs of the pool."""
-
-    def instances(self) -> tuple[Instance, ...]: ...
-    def lease(self, choose: Callable[[Sequence[Instance]], str | None]) -> AbstractAsyncContextManager[Instance]: ...
-    def loaded(self, name: str, files: Any) -> None: ...
-    def avoid(self, name: str, files: Any, seconds: float = ...) -> None: ...
-    def latch(self, name: str, why: str) -> None: ...
-    def wake(self) -> None: ...
-
-
 class LostJob(Exception):
     """Another attempt has the job now, or it has ended: nothing is left to do here."""
-
-
-@dataclass(slots=True)
-class _Run:
-    """A job that this process has in hand."""
-
-    row: Row
-    job: Job
-    """The job with every event folded in; what others see of it has been stored before."""
-    since: float
-    stop: asyncio.Event = field(default_factory=asyncio.Event)
-    files: frozenset[str] = frozenset()
-    instance: str = ""
-    """Where it runs; empty while it waits for a slot."""
-    only: str = ""
-    avoid: set[str] = field(default_factory=set[str])
 
 
 @dataclass(slots=True)
@@ -113,7 +86,8 @@ class Worker:
         self._store, self._live, self._durable, self._pool = store, live, durable, pool
         self._library, self._storage, self._timings = library, storage, timings
         self._ended, self._timeout_s, self._clock = ended, timeout_s, clock
-        self._runs: dict[str, _Run] = {}
+        self._runs: dict[str, Run] = {}
+        self._placing = Placing(pool, self._runs, clock)
         self._pasts: dict[str, _Past] = {}
         self._uploads: dict[tuple[str, str], set[str]] = {}
         self._dirty: set[str] = set()
@@ -151,7 +125,7 @@ class Worker:
                 await self._requeue(row.job, row.run, 0.0)
             return
         avoid = set(self._pasts[job_id].failed_on) if job_id in self._pasts else set[str]()
-        current = self._runs[job_id] = _Run(row, row.job, self._clock(), avoid=avoid)
+        current = self._runs[job_id] = Run(row, row.job, self._clock(), avoid=avoid)
         if row.job.cancel_requested:
             current.stop.set()
         self._live.put(row.job, here=True)
@@ -168,23 +142,23 @@ class Worker:
             self._live.release(job_id)
             self._pool.wake()
 
-    async def _run(self, current: _Run) -> None:
+    async def _run(self, current: Run) -> None:
         while True:
             job = current.row.job
             if job.attempt >= MAX_ATTEMPTS:
                 error = JobError(Cause.ENGINE_LOST, f"Given up after {job.attempt} attempts.")
                 return await self._finish(current, Failed(error, _now()))
             current.files = self._files(current)
-            current.only = self._prompt_holder(job)
+            current.only = self._placing.holder(job)
             try:
-                async with self._pool.lease(lambda _: self._choose(current)) as instance:
+                async with self._pool.lease(lambda _: self._placing.choose(current)) as instance:
                     current.instance = instance.name
                     if await self._attempt(current, instance):
                         return None
             finally:
                 current.instance = ""
 
-    async def _again(self, current: _Run) -> None:
+    async def _again(self, current: Run) -> None:
         """Takes the row anew, after a write that another one came before."""
         row = await self._store.get(current.row.job.id)
         if row is None or row.job.state.terminal:
@@ -193,7 +167,7 @@ class Worker:
         if row.job.cancel_requested:
             current.stop.set()
 
-    async def _attempt(self, current: _Run, instance: Instance) -> bool:
+    async def _attempt(self, current: Run, instance: Instance) -> bool:
         """One attempt on a leased instance. False: nothing was sent, choose again."""
         job, engine = current.row.job, instance.engine
         try:
@@ -231,7 +205,7 @@ class Worker:
             await self._succeeded(current, compiled, instance, result)
         return True
 
-    async def _execute(self, current: _Run, instance: Instance, compiled: Compiled, *, fresh: bool) -> Result:
+    async def _execute(self, current: Run, instance: Instance, compiled: Compiled, *, fresh: bool) -> Result:
         plan, job = compiled.plan, current.job
         timing = self._timings.get(plan.template, instance.name)
         self._pool.loaded(instance.name, current.files)
@@ -250,7 +224,7 @@ class Worker:
                 stop=current.stop,
             )
 
-    def _emit(self, current: _Run, event: Event) -> None:
+    def _emit(self, current: Run, event: Event) -> None:
         """A change while it runs: stored soon, a begin at once, and shown after that."""
         current.job = fold(current.job, event)
         self._dirty.add(current.job.id)
@@ -259,12 +233,12 @@ class Worker:
 
     # --- how it ends -------------------------------------------------------------------------------------------
 
-    async def _succeeded(self, current: _Run, compiled: Compiled, instance: Instance, result: Result) -> None:
+    async def _succeeded(self, current: Run, compiled: Compiled, instance: Instance, result: Result) -> None:
         await self._finish(current, Succeeded(result.outputs, _now()))
         plan = compiled.plan
         await self._timings.add(plan.template, instance.name, result.seconds, sum(plan.steps.values()))
 
-    async def _finish(self, current: _Run, event: Succeeded | Failed | Cancelled) -> None:
+    async def _finish(self, current: Run, event: Succeeded | Failed | Cancelled) -> None:
         """Stores the end, and only then shows it. Raises LostJob if it is not ours to end."""
         job = current.job
         ended = fold(job, event)
@@ -280,7 +254,7 @@ class Worker:
         log.info("job ended", job_id=job.id, state=ended.state.value, attempt=ended.attempt, instance=ended.instance)
         self._ended(ended)
 
-    async def _failed(self, current: _Run, instance: Instance, error: Exception) -> None:
+    async def _failed(self, current: Run, instance: Instance, error: Exception) -> None:
         """Retries what is an engine's fault, within its limit; else the job has failed."""
         job_id = current.row.job.id
         fault, told = fault_of(error), job_error(error)
@@ -314,10 +288,10 @@ class Worker:
         elif fault is Fault.DEVICE:
             self._pool.latch(instance.name, why)
 
-    async def _unfit(self, current: _Run, instance: Instance, error: TargetError) -> bool:
+    async def _unfit(self, current: Run, instance: Instance, error: TargetError) -> bool:
         """The instance lacks something: another may have it."""
         current.avoid.add(instance.name)
-        if all(one.name in current.avoid for one in self._ready()):
+        if all(one.name in current.avoid for one in self._placing.ready()):
             await self._finish(current, Failed(JobError(Cause.UNAVAILABLE, str(error)), _now()))
             return True
         return False
@@ -331,34 +305,9 @@ class Worker:
         if engine is not None:
             self._spawn(_cancel_quietly(engine, job.prompt_id))
 
-    # --- which instance ----------------------------------------------------------------------------------------
-
-    def _choose(self, current: _Run) -> str | None:
-        """This job's place in the plan for all that wait here; None to go on waiting."""
-        if current.stop.is_set():  # it takes any slot, only to be ended in order
-            return next((one.name for one in self._pool.instances() if one.free), None)
-        if current.only and current.only not in {one.name for one in self._ready()}:
-            current.only = ""
-        waiting = [_waiting(run) for run in self._runs.values() if not run.instance]
-        places = [self._place(one) for one in self._ready()]
-        made = assign(waiting, places, self._clock())
-        return next((one.instance for one in made if one.job_id == current.row.job.id), None)
-
-    def _ready(self) -> list[Instance]:
-        return [one for one in self._pool.instances() if one.standing is Standing.READY]
-
-    def _place(self, instance: Instance) -> Place:
-        tenants = tuple(run.row.job.tenant for run in self._runs.values() if run.instance == instance.name)
-        return Place(instance.name, instance.free, instance.slots, instance.warm, instance.avoided, tenants)
-
-    def _prompt_holder(self, job: Job) -> str:
-        """The instance that was given the job's prompt, if it is one of ours."""
-        known = {one.name for one in self._ready()}
-        return job.instance if job.prompt_id and job.instance in known else ""
-
     # --- its graph ---------------------------------------------------------------------------------------------
 
-    def _compile(self, current: _Run, instance: Instance, attempt: int) -> Compiled:
+    def _compile(self, current: Run, instance: Instance, attempt: int) -> Compiled:
         """The graph for the leased instance. Raises RequestError or TargetError."""
         if instance.catalog is None:
             raise EngineError("The instance has not told what it offers.")
@@ -372,9 +321,9 @@ class Worker:
         prefix = f"comfyc/{row.job.id}-{attempt}"
         return compile_request(provider, request, media, self._library, instance.catalog, prefix=prefix)
 
-    def _files(self, current: _Run) -> frozenset[str]:
+    def _files(self, current: Run) -> frozenset[str]:
         """Model files of its graph, by the first catalog that it compiles for."""
-        for instance in self._ready():
+        for instance in self._placing.ready():
             with suppress(Exception):
                 return frozenset(file for _, file in self._compiled(current.row, instance, 0).plan.files)
         return frozenset()
@@ -417,11 +366,6 @@ class Worker:
         task: asyncio.Task[None] = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _waiting(run: _Run) -> Waiting:
-    job = run.row.job
-    return Waiting(job.id, job.tenant, job.number, run.since, job.priority, run.files, run.only, frozenset(run.avoid))
 
 
 async def _cancel_quietly(engine: Engine, prompt_id: str) -> None:
