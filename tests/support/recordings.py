@@ -62,9 +62,11 @@ class Replay:
             await asyncio.sleep(min(gap, 2.0))
         match event["dir"]:
             case "ws-open":
+                await self._queue_is(http, _greeting(event, rest))
                 await self._open(event)
             case "ws-close":
-                await self._caught_up(event["client"])
+                for client in list(self.sockets):
+                    await self._caught_up(client)
                 await self.sockets.pop(event["client"]).close()
             case "ws>":
                 raw = event["raw"] if "raw" in event else json.dumps(event["msg"])
@@ -75,6 +77,13 @@ class Replay:
                 await self._request(http, event, rest)
             case _:
                 return
+
+    async def _queue_is(self, http: httpx2.AsyncClient, remaining: int) -> None:
+        """Waits until the queue is as long as it was when the recorded socket connected; not for ever."""
+        for _ in range(int(PATIENCE / 0.01)):
+            if (await http.get("/prompt")).json()["exec_info"]["queue_remaining"] == remaining:
+                return
+            await asyncio.sleep(0.01)
 
     async def _open(self, event: Event) -> None:
         socket = await connect(self.url.replace("http", "ws", 1) + event["path"], max_size=None)
@@ -142,6 +151,12 @@ class Replay:
         return found
 
 
+def _greeting(event: Event, rest: list[Event]) -> int:
+    """The length of the queue that a recorded socket was told of first."""
+    statuses = (later for later in rest if later.get("client") == event["client"] and _is_status(later))
+    return _remaining(next(statuses, {}))
+
+
 def _made(frames: list[Event]) -> list[str]:
     outputs = [frame["msg"]["data"]["output"] for frame in frames if frame.get("msg", {}).get("type") == "executed"]
     return [
@@ -186,12 +201,15 @@ def plain(value: Any, key: str = "") -> Any:
     return value
 
 
-def frames_differ(expected: list[Event], found: list[Event]) -> str:
+def frames_differ(expected: list[Event], found: list[Event], *, closed: bool = False) -> str:
     """The first difference between two streams of frames; empty if there is none.
+
+    Of a socket that the client closed, the frames that were recorded are compared: what came later raced with that.
 
     Status frames tell of every change of the queue, whoever made it. With one prompt at a time they stand in one
     order with the others; where several were under way, they raced, and only their number and the last are compared.
     """
+    found = found[: len(expected)] if closed else found
     if all(_remaining(event) <= 1 for event in expected):
         return _streams_differ(expected, found)
     other = _streams_differ(*([event for event in side if not _is_status(event)] for side in (expected, found)))
