@@ -335,3 +335,11 @@ async def test_a_body_over_the_limit_is_refused(tmp_path: Path) -> None:
         writer.write(b"POST /prompt HTTP/1.1\r\nHost: x\r\nContent-Length: 104857601\r\n\r\n")
         assert (await reader.readline()).startswith(b"HTTP/1.1 413")
         writer.close()
+
+
+def test_the_page_on_the_sandbox_lists_every_fault() -> None:
+    page = (Path(__file__).parents[4] / "docs/sandbox.md").read_text()
+    for kind, meaning in KINDS.items():
+        assert f"| `{kind}` | {meaning} |" in page
+    for field in Fault.__dataclass_fields__:
+        assert f"`{field}`" in page
