@@ -7,6 +7,11 @@ import socket
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# a slow machine is no fault: what a property test finds must not depend on how busy the machine is
+settings.register_profile("comfyc", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("comfyc")
 
 LOOPBACK = ("127.", "::1", "localhost", "/")
 
