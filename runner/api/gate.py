@@ -6,6 +6,7 @@ Plain ASGI, for a status poll passes here thousands of times a second.
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import time
 import uuid
@@ -26,6 +27,8 @@ Refuse: TypeAlias = Callable[[str, Problem], Response]
 """(path, problem) → the answer in the words of whoever owns the path."""
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 REQUEST_ID: Final = re.compile(r"[\w.-]{1,64}", re.ASCII)
+
+LEVELS: Final = logging.getLogger("comfyc.api")
 
 log = structlog.get_logger("comfyc.api")
 
@@ -71,6 +74,8 @@ class Gate:
         method = exchange.scope["method"] if exchange.scope["method"] in METHODS else "other"
         self._telemetry.http(method, exchange.route, exchange.status, seconds)
         quiet = exchange.status < 400 and method in ("GET", "HEAD")
+        if quiet and not LEVELS.isEnabledFor(logging.DEBUG):
+            return  # structlog would build the line before the level drops it
         write = log.debug if quiet else log.info
         write("request", method=method, route=exchange.route, status=exchange.status, ms=round(seconds * 1000, 1))
 
