@@ -21,6 +21,7 @@ import fcntl
 import functools
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -183,9 +184,11 @@ class Durable:
         if self._dbos is not None:
             for stop in self._dbos.background_thread_stop_events:
                 stop.set()
-            for thread in threading.enumerate():
-                if thread.name.startswith("queue-worker-"):
-                    thread.join(timeout=5.0)
+            patience = time.monotonic() + 5.0
+            while any(one.name.startswith("queue-worker-") for one in threading.enumerate()):
+                if time.monotonic() > patience:
+                    break
+                time.sleep(0.005)
         DBOS.destroy()
         self._dbos = None
 

@@ -209,6 +209,14 @@ async def test_start_and_stop_leave_the_loop_as_it_was(url: str) -> None:
     assert longest < took / 3  # launch and destroy take most of that time, elsewhere
 
 
+async def test_stop_right_after_start(url: str) -> None:
+    async def work(key: str, run: int) -> None: ...
+
+    for number in range(5):
+        async with queue(url, work) as durable:
+            await durable.submit("work", f"k{number}")
+
+
 async def test_one_queue_for_each_process(url: str) -> None:
     async def work(key: str, run: int) -> None: ...
 
