@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from compiler.errors import Fault, GraphError
 
 
-@dataclass(frozen=True, slots=True)
-class Ref:
-    """A link to output number `output` (from 0) of the node called `node`."""
+class Ref(NamedTuple):
+    """A link to output number `output` (from 0) of the node called `node`. A tuple, because compile makes many."""
 
     node: str
     output: int = 0

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from compiler.graph.ir import Graph, Node, Ref, topological
 from compiler.passes.base import PassContext
-
-_NUMBERED = re.compile(r"(.+)_(\d+)$")
 
 
 def stable_ids(graph: Graph, context: PassContext) -> Graph:
@@ -22,8 +18,9 @@ def stable_ids(graph: Graph, context: PassContext) -> Graph:
 def _renumbered(ids: list[str]) -> dict[str, str]:
     groups: dict[str, list[int]] = {}
     for node_id in ids:
-        if match := _NUMBERED.match(node_id):
-            groups.setdefault(match[1], []).append(int(match[2]))
+        base, _, number = node_id.rpartition("_")
+        if base and number.isdecimal() and number.isascii():
+            groups.setdefault(base, []).append(int(number))
     names: dict[str, str] = {}
     for base, numbers in groups.items():
         for new, old in enumerate(sorted(numbers), 1):
