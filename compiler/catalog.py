@@ -73,6 +73,12 @@ class InputSpec:
         return (self.type in WIDGET_TYPES or self.type == DYNAMIC_COMBO) and not self.options.get("forceInput")
 
     @property
+    def is_upload(self) -> bool:
+        """True for a combo that lists the input folder: the runner uploads the file before it submits."""
+        flags = ("image_upload", "audio_upload", "video_upload", "file_upload")
+        return self.folder.startswith("input") or any(self.options.get(flag) for flag in flags)
+
+    @property
     def required(self) -> bool:
         return self.group == "required"
 
@@ -116,9 +122,9 @@ class NodeSchema:
         return {name: _fits(spec) for name, spec in self.by_name.items()}
 
     @cached_property
-    def required(self) -> tuple[str, ...]:
+    def required(self) -> frozenset[str]:
         """Names of the inputs that a prompt must hold, dynamic ones apart."""
-        return tuple(name for name, spec in self.by_name.items() if spec.required and spec.autogrow is None)
+        return frozenset(name for name, spec in self.by_name.items() if spec.required and spec.autogrow is None)
 
     @cached_property
     def is_dynamic(self) -> bool:
@@ -145,6 +151,8 @@ def _fits(spec: InputSpec) -> Callable[[Any], bool]:
         return lambda value: type(value) is str
     if spec.type == "BOOLEAN":
         return lambda value: type(value) is bool
+    if spec.type == "COMBO" and (spec.values is None or spec.is_upload):
+        return lambda value: type(value) is str
     if spec.type == "COMBO" and spec.values and all(type(choice) is str for choice in spec.values):
         choices = frozenset(spec.values)
         return lambda value: type(value) is str and value in choices

@@ -7,7 +7,7 @@ and steps are unchecked, a float in an INT is cut): a wrong knob must be an erro
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from compiler.catalog import AUTOGROW, DYNAMIC_COMBO, MATCH_TYPE, Catalog, InputSpec, NodeSchema
@@ -44,8 +44,9 @@ def verify(graph: Graph, catalog: Catalog) -> None:
 
 def findings(graph: Graph, catalog: Catalog) -> Iterator[Fault]:
     """What is wrong with a graph for this catalog; empty if nothing."""
+    schemas = {node_id: catalog.nodes.get(node.kind) for node_id, node in graph.nodes.items()}
     for node_id, node in graph.nodes.items():
-        schema = catalog.nodes.get(node.kind)
+        schema = schemas[node_id]
         if schema is None:
             yield Fault(
                 node_id,
@@ -54,35 +55,45 @@ def findings(graph: Graph, catalog: Catalog) -> Iterator[Fault]:
                 code="missing_node_type",
             )
         else:
-            yield from _node_findings(node_id, node, schema, graph, catalog)
+            yield from _node_findings(node_id, node, schema, schemas)
 
 
-def _node_findings(node_id: str, node: Node, schema: NodeSchema, graph: Graph, catalog: Catalog) -> Iterator[Fault]:
+def _node_findings(
+    node_id: str, node: Node, schema: NodeSchema, schemas: Mapping[str, NodeSchema | None]
+) -> Iterator[Fault]:
     specs, fits = schema.active(node.inputs), schema.fits
     for name, value in node.inputs.items():
-        spec = specs.get(name)
-        if spec is None:
-            cure = nearest(name, specs) or f"{node.kind} takes {', '.join(specs) or 'no inputs'}"
-            yield Fault(f"{node_id}.{name}", f"{node.kind} has no such input", cure, code="unknown_input")
-        elif type(value) is Ref:
-            if (fault := _link_fault(value, spec, graph, catalog)) is not None:
+        if type(value) is Ref:
+            spec = specs.get(name)
+            if spec is None:
+                yield _unknown(node_id, name, node, specs)
+            elif (fault := _link_fault(value, spec, schemas)) is not None:
                 yield Fault(f"{node_id}.{name}", fault, code="return_type_mismatch")
-        elif not (name in fits and fits[name](value)) and (found := value_fault(value, spec)) is not None:
-            yield Fault(f"{node_id}.{name}", found[1], found[2], code=found[0])
-    for name in specs if schema.is_dynamic else schema.required:
-        if name not in node.inputs and specs[name].required:
-            yield Fault(f"{node_id}.{name}", f"{node.kind} needs this input", code="required_input_missing")
+        elif name not in fits or not fits[name](value):  # seldom: now slowly, to say what is wrong
+            spec = specs.get(name)
+            if spec is None:
+                yield _unknown(node_id, name, node, specs)
+            elif (found := value_fault(value, spec)) is not None:
+                yield Fault(f"{node_id}.{name}", found[1], found[2], code=found[0])
+    if schema.is_dynamic or not schema.required <= node.inputs.keys():
+        for name, spec in specs.items():
+            if spec.required and spec.autogrow is None and name not in node.inputs:
+                yield Fault(f"{node_id}.{name}", f"{node.kind} needs this input", code="required_input_missing")
 
 
-def _link_fault(ref: Ref, spec: InputSpec, graph: Graph, catalog: Catalog) -> str | None:
-    source = graph.nodes.get(ref.node)
-    schema = catalog.nodes.get(source.kind) if source else None
+def _unknown(node_id: str, name: str, node: Node, specs: Mapping[str, InputSpec]) -> Fault:
+    cure = nearest(name, specs) or f"{node.kind} takes {', '.join(specs) or 'no inputs'}"
+    return Fault(f"{node_id}.{name}", f"{node.kind} has no such input", cure, code="unknown_input")
+
+
+def _link_fault(ref: Ref, spec: InputSpec, schemas: Mapping[str, NodeSchema | None]) -> str | None:
+    schema = schemas.get(ref.node)
     if schema is None:
         return None  # reported at the source itself
     if not 0 <= ref.output < len(schema.outputs):
         return f"links to output {ref.output} of {ref.node!r}, which has {len(schema.outputs)}"
     given = schema.outputs[ref.output][0]
-    if types_match(given, spec.type):
+    if given == spec.type or types_match(given, spec.type):
         return None
     return f"takes {spec.type}, but output {ref.output} of {ref.node!r} is {given}"
 
@@ -123,17 +134,12 @@ def _check_boolean(value: Any, spec: InputSpec) -> tuple[str, str, str] | None:
 
 
 def _check_combo(value: Any, spec: InputSpec) -> tuple[str, str, str] | None:
-    if spec.values is None or value in spec.values or spec.folder.startswith("input") or _is_upload(spec):
+    if spec.values is None or value in spec.values or spec.is_upload:
         return None
     names = [str(choice) for choice in spec.values]
     shown = ", ".join(names[:8]) + (f", … ({len(names)} in all)" if len(names) > 8 else "")
     cure = nearest(str(value), names) or f"It offers: {shown or 'nothing'}"
     return ("value_not_in_list", f"{value!r} is not among the choices", cure)
-
-
-def _is_upload(spec: InputSpec) -> bool:
-    """True for a combo that lists the input folder: the runner uploads the file before it submits."""
-    return any(spec.options.get(flag) for flag in ("image_upload", "audio_upload", "video_upload", "file_upload"))
 
 
 _CHECKS = {
