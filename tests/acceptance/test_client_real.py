@@ -1,9 +1,9 @@
-"""The client on a real ComfyUI: attached with COMFYC_ENGINE_URL, managed with COMFYUI_HOME (and COMFYUI_PYTHON).
+"""The client on a real ComfyUI, attached and managed.
 
-COMFYC_ENGINE_URL=http://127.0.0.1:8188 pytest tests/acceptance/test_client_real.py
 COMFYUI_HOME=~/ComfyUI pytest tests/acceptance/test_client_real.py
 
-The attached server must be idle. Only core nodes are used; the sampler is tried if it has tiny_sd15.safetensors.
+A server that COMFYC_ENGINE_URL names must be idle. Only core nodes are used; the sampler is tried if the server has
+tiny_sdxl.safetensors.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 from engines import drive, eventually, kinds, new_id, picture, submission
 from PIL import Image
+from real_comfyui import url
 
 from runner.engine.base import (
     Ending,
@@ -41,12 +42,12 @@ from runner.engine.http import Timing
 from runner.engine.managed import ManagedEngine, Setup
 from runner.engine.process import read_states
 
-URL, HOME = os.environ.get("COMFYC_ENGINE_URL", ""), os.environ.get("COMFYUI_HOME", "")
-CHECKPOINT = "tiny_sd15.safetensors"
+HOME = os.environ.get("COMFYUI_HOME", "")
+CHECKPOINT = "tiny_sdxl.safetensors"
 TIMING = Timing(silence=1.0, poll=2.0, refused=2.0, deaf=5.0)
 pytestmark = pytest.mark.comfyui
-attached = pytest.mark.skipif(not URL, reason="COMFYC_ENGINE_URL is not set")
-managed = pytest.mark.skipif(not HOME, reason="COMFYUI_HOME is not set")
+attached = pytest.mark.comfyui("tiny")
+managed = pytest.mark.skipif(not HOME, reason="needs COMFYUI_HOME: it starts ComfyUI itself")
 
 
 def colour() -> int:
@@ -101,7 +102,7 @@ async def until(client: ComfyClient, prompt_id: str, where: Where) -> None:
 
 @pytest.fixture
 async def client() -> AsyncGenerator[ComfyClient]:
-    made = ComfyClient(URL, timing=TIMING)
+    made = ComfyClient(url(), timing=TIMING)
     yield made
     await made.close()
 
@@ -227,7 +228,7 @@ async def test_another_client_joins(client: ComfyClient) -> None:
     wanted = submission(long_picture(2), fresh=True)
     first = asyncio.create_task(drive(client, wanted))
     await until(client, wanted.prompt_id, Where.RUNNING)
-    second = ComfyClient(URL, timing=TIMING)
+    second = ComfyClient(url(), timing=TIMING)
     _, outcome = await drive(second, Submission(wanted.prompt_id, wanted.prompt))
     assert outcome == (await first)[1]
     await second.close()

@@ -1,7 +1,6 @@
 """Every example and every kind of ext request, compiled, is taken by the real ComfyUI's POST /prompt.
 
-    tests/acceptance/tiny/link_models.py BASE/models --empty
-    COMFYC_ENGINE_URL=http://127.0.0.1:8188 pytest tests/acceptance/test_compile_real.py
+    COMFYUI_HOME=~/ComfyUI pytest tests/acceptance/test_compile_real.py
 
 Model files of zero bytes will do: what the engine is asked is whether the graph is valid. Each prompt is taken back at
 once. Requests are in compile_real.yaml.
@@ -12,13 +11,12 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from real_comfyui import OWN_PACK, URL, catalog, compiled, http, pulled
+from real_comfyui import GIVEN, OWN_PACK, catalog, compiled, http, pulled
 
 HERE = Path(__file__).parent
 TABLE = yaml.safe_load((HERE / "compile_real.yaml").read_text())
@@ -26,7 +24,8 @@ EXAMPLES = sorted((HERE.parents[1] / "examples" / "ext").glob("*.json"))
 PICTURES = {"lake_dawn.png": "wide.png", "lake_noon.png": "tall.png", "lake_night.png": "square.png"}
 """The examples' pictures → those that lie on the engine; sizes are not what is asked here."""
 
-pytestmark = [pytest.mark.comfyui, pytest.mark.skipif(not URL, reason="needs COMFYC_ENGINE_URL")]
+pytestmark = pytest.mark.comfyui("empty")
+LINKED_OR_NOT = [pytest.param(kind, marks=pytest.mark.comfyui(kind)) for kind in ("empty", "bare")]
 
 
 def bodies() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -54,7 +53,6 @@ def post(graph: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     return answer.status_code, answer.json()
 
 
-@cache
 def has_own_pack() -> bool:
     return OWN_PACK in pulled()
 
@@ -69,7 +67,15 @@ def refusals(status: int, answer: dict[str, Any]) -> list[str]:
     return found or ([] if status == 200 else [str(answer.get("error"))])
 
 
-@pytest.mark.parametrize("target", ["shipped", "pulled", "shipped+comfyc"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "shipped",
+        "pulled",
+        "shipped+comfyc",
+        pytest.param("pulled", id="pulled, not linked", marks=pytest.mark.comfyui("bare")),
+    ],
+)
 @pytest.mark.parametrize("name", BODIES)
 def test_is_taken(name: str, target: str) -> None:
     if target.endswith("+comfyc") and not has_own_pack():
@@ -80,7 +86,9 @@ def test_is_taken(name: str, target: str) -> None:
     assert set(pulled().nodes) >= made.plan.classes
 
 
-def test_the_own_encoder_is_used_where_it_is_linked() -> None:
+@pytest.mark.parametrize("kind", LINKED_OR_NOT)
+def test_the_own_encoder_is_used_where_it_is_linked(kind: str) -> None:
+    assert GIVEN or has_own_pack() is (kind == "empty")
     made = compiled(BODIES["qwen-edit-advanced, instruction"], catalog("pulled"))
     assert (OWN_PACK in made.plan.classes) is has_own_pack()
     assert ([one.field for one in made.unsupported] == ["instruction"]) is not has_own_pack()

@@ -1,6 +1,6 @@
 """The same small graphs on a real ComfyUI and through the sandbox's nodes: sizes equal, pixels within a tolerance.
 
-COMFYC_ENGINE_URL=http://127.0.0.1:8188 pytest tests/acceptance/test_ops_parity.py
+COMFYUI_HOME=~/ComfyUI pytest tests/acceptance/test_ops_parity.py
 
 The cases are in ops_parity.yaml: `nodes` by name as [class, inputs], `@name` or `@name.1` is a link, `@rgb` and the
 other names of SOURCES are input pictures; what the nodes under `show` give is compared.
@@ -9,7 +9,6 @@ other names of SOURCES are input pictures; what the nodes under `show` give is c
 from __future__ import annotations
 
 import io
-import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -22,13 +21,13 @@ import pytest
 import yaml
 from ops_runner import OpsRunner
 from PIL import Image
+from real_comfyui import url
 
 from compiler.catalog import Catalog
 from compiler.catalog_parse import parse_catalog
 
-URL = os.environ.get("COMFYC_ENGINE_URL", "")
 CASES = yaml.safe_load((Path(__file__).parent / "ops_parity.yaml").read_text())
-pytestmark = [pytest.mark.comfyui, pytest.mark.skipif(not URL, reason="needs COMFYC_ENGINE_URL")]
+pytestmark = pytest.mark.comfyui("tiny")
 
 TINY = "tiny_"
 """How the weights begin that the cases with `needs: tiny` name: small and random, so only sizes are compared."""
@@ -113,7 +112,7 @@ SOURCES = sources()
 
 @pytest.fixture(scope="module")
 def comfy() -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=URL, timeout=60) as client:
+    with httpx2.Client(base_url=url(), timeout=60) as client:
         for name, data in SOURCES.items():
             client.post("/upload/image", files={"image": (name, data)}, data={"overwrite": "true"}).raise_for_status()
         yield client

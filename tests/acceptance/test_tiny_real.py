@@ -1,7 +1,6 @@
 """Every ext model's graph run to the end on a real ComfyUI, on tiny random weights; and each input changes the pixels.
 
-    tests/acceptance/tiny/link_models.py BASE/models --tiny FOLDER
-    COMFYC_ENGINE_URL=http://127.0.0.1:8188 pytest tests/acceptance/test_tiny_real.py
+    COMFYUI_HOME=~/ComfyUI pytest tests/acceptance/test_tiny_real.py
 
 Tiny weights say nothing of beauty. They say that a graph is whole, that its files have the size, length and rate that
 were asked, and by what changes the pixels, that each input reaches the sampler. Cases are in tiny_real.yaml.
@@ -23,7 +22,7 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
-from real_comfyui import OWN_PACK, URL, catalog, compiled, http, pulled, uploaded
+from real_comfyui import OWN_PACK, catalog, compiled, http, pulled, uploaded, url
 
 from runner.engine.base import EngineFile, Outcome, Submission
 from runner.engine.client import ComfyClient
@@ -34,7 +33,7 @@ CHANGES = [(case, name) for case, changes in TABLE["changes"].items() for name i
 LARGEST_TINY = 200_000_000
 """Bytes. Real weights are larger, and would take hours here."""
 
-pytestmark = [pytest.mark.comfyui, pytest.mark.skipif(not URL, reason="needs COMFYC_ENGINE_URL")]
+pytestmark = pytest.mark.comfyui("tiny")
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ def weights() -> None:
     """Skips where the weights are not tiny ones."""
     sizes = [one["size"] for one in http().get("/experiment/models/diffusion_models").json()]
     if not sizes or min(sizes) == 0 or max(sizes) > LARGEST_TINY:
-        pytest.skip("the engine has no tiny weights: see tests/acceptance/tiny/link_models.py")
+        pytest.skip("the engine has no tiny weights: see docs/acceptance.md")
 
 
 @cache
@@ -66,7 +65,7 @@ def produced(body: str, target: str, unchecked: str) -> Made:
 
 
 async def run(graph: dict[str, Any], output: str) -> list[Made]:
-    client = ComfyClient(URL)
+    client = ComfyClient(url())
     try:
         *_, outcome = [event async for event in client.run(Submission(str(uuid.uuid4()), graph, fresh=True))]
         assert isinstance(outcome, Outcome)

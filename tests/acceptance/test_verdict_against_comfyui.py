@@ -1,6 +1,6 @@
 """Our verdict beside a real ComfyUI's, on random graphs.
 
-    COMFYC_ENGINE_URL=http://127.0.0.1:8188 [COMFYC_TEST_SEED=1] [COMFYC_TEST_CASES=500] \\
+    COMFYUI_HOME=~/ComfyUI [COMFYC_TEST_SEED=1] [COMFYC_TEST_CASES=500] \\
         pytest tests/acceptance/test_verdict_against_comfyui.py -s
 
 Graphs that we hold for deadly are not sent. What was accepted is taken from the queue again.
@@ -15,22 +15,22 @@ from typing import Any
 import httpx2
 import pytest
 from mutants import Mutants, in_every_order, ours, theirs
+from real_comfyui import url
 
 from compiler.catalog import Catalog
 from compiler.catalog_parse import parse_catalog
 from compiler.check.verdict import verdict
 
-URL = os.environ.get("COMFYC_ENGINE_URL", "")
 SEED = int(os.environ.get("COMFYC_TEST_SEED", "1"))
 CASES = int(os.environ.get("COMFYC_TEST_CASES", "300"))
 AGREEMENT = 0.98
 """The share of graphs that must agree wholly; the rest hangs on the order of Python sets and on nodes' own checks."""
 
-pytestmark = [pytest.mark.comfyui, pytest.mark.skipif(not URL, reason="needs COMFYC_ENGINE_URL")]
+pytestmark = pytest.mark.comfyui("empty")
 
 
 def test_our_verdict_is_the_servers() -> None:
-    with httpx2.Client(base_url=URL, timeout=60) as http:
+    with httpx2.Client(base_url=url(), timeout=60) as http:
         version = http.get("/system_stats").json()["system"]["comfyui_version"]
         catalog = parse_catalog(http.get("/object_info").json(), version=version)
         mutants, files = Mutants(catalog, SEED), _files(catalog)

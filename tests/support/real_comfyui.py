@@ -1,4 +1,7 @@
-"""The real ComfyUI that COMFYC_ENGINE_URL names, for acceptance tests: its catalogs, uploads, and input pictures."""
+"""The real ComfyUI of acceptance tests: its address, catalogs, uploads, and input pictures.
+
+The address is that of COMFYC_ENGINE_URL, or tests/acceptance/conftest.py starts one and says so with `use`.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +18,35 @@ from PIL import Image
 
 from compiler import Catalog, Compiled, Media, compile_request, own_nodes, parse_catalog, parse_request, shipped_catalog
 
-URL = os.environ.get("COMFYC_ENGINE_URL", "").rstrip("/")
+GIVEN = os.environ.get("COMFYC_ENGINE_URL", "").rstrip("/")
+"""The address that the caller named; empty: it is started."""
 SEED = 7
 OWN_PACK = "ComfycQwenEditEncode"
+
+_address = GIVEN
+
+
+def url() -> str:
+    """The address of the ComfyUI that the running test is to use."""
+    assert _address, "no ComfyUI: the test must be marked comfyui(KIND)"
+    return _address
+
+
+def use(address: str) -> None:
+    """From now on that is the ComfyUI; what is remembered of another one is forgotten."""
+    global _address
+    if address != _address:
+        if http.cache_info().currsize:
+            http().close()
+        for remembered in (http, version, pulled, uploaded):
+            remembered.cache_clear()
+        _address = address
 
 
 @cache
 def http() -> httpx2.Client:
     """A session at the engine's address; ComfyUI refuses an Origin, so none is sent."""
-    return httpx2.Client(base_url=URL, timeout=60)
+    return httpx2.Client(base_url=url(), timeout=60)
 
 
 @cache
@@ -35,7 +58,7 @@ def version() -> str:
 @cache
 def pulled() -> Catalog:
     """What the engine says that it has."""
-    return parse_catalog(http().get("/object_info").json(), version=version(), source=URL)
+    return parse_catalog(http().get("/object_info").json(), version=version(), source=url())
 
 
 def catalog(name: str) -> Catalog:
@@ -44,7 +67,7 @@ def catalog(name: str) -> Catalog:
         return pulled()
     if name == "pulled-comfyc":
         kept = {kind: schema for kind, schema in pulled().nodes.items() if kind not in own_nodes().nodes}
-        return Catalog(pulled().version, kept, URL)
+        return Catalog(pulled().version, kept, url())
     shipped = shipped_catalog(version())
     return shipped.extended(own_nodes().nodes) if name.endswith("+comfyc") else shipped
 
