@@ -43,7 +43,7 @@ def compiled(folder: str) -> Compiled:
 
 
 async def measure(name: str, url: str, rounds: int, data: Path) -> None:
-    sink, engine = LocalStorage(data / "results"), ComfyClient(url)
+    sink, engine = LocalStorage(data / "results", synced=False), ComfyClient(url)
     # SaveImage lists its folder each time: both sides write into one of their own
     ours_in, theirs_in = f"bench-{uuid.uuid4().hex[:8]}", f"bench-{uuid.uuid4().hex[:8]}"
 

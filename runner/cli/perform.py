@@ -66,7 +66,7 @@ async def perform(file: RequestFile, settings: Settings, out: Path, console: Con
             graph = write_graph(work, out)
             sources = {one.media.name: partial(read, kept, one.key) for one in stored.values()}
             timings = Timings(settings.data / "timings.json")
-            result = await follow(work, sources, LocalStorage(out), timings, console, stop)
+            result = await follow(work, sources, LocalStorage(out, synced=False), timings, console, stop)
     report(result, out, graph, console)
 
 

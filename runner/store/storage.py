@@ -87,25 +87,39 @@ async def read(storage: Storage, key: str) -> bytes:
 class LocalStorage:
     """Storage in a folder. A write goes to a temporary file beside its target, is synced, then renamed."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, synced: bool = True) -> None:
+        """`synced=False` leaves it to the system when bytes reach the disk: for results that nobody relies on after a
+        power cut."""
         self.root = root
+        self._synced = synced
 
     async def put(self, key: str, data: bytes | AsyncIterator[bytes]) -> int:
         path = self._path(key)
         try:
-            part, file = await run_sync(_create, path)
-            try:
-                if isinstance(data, bytes):
-                    await run_sync(file.write, data)
-                else:
-                    async for piece in data:
-                        await run_sync(file.write, piece)
-                return await run_sync(_finish, file, part, path)
-            finally:
-                file.close()
-                part.unlink(missing_ok=True)
+            if isinstance(data, bytes):
+                return await run_sync(self._put, path, data)
+            return await self._put_pieces(path, data)
         except OSError as error:
             raise StorageError(f"the media store cannot be written ({error.strerror})") from error
+
+    def _put(self, path: Path, data: bytes) -> int:
+        part, file = _create(path)
+        try:
+            file.write(data)
+            return _finish(file, part, path, self._synced)
+        finally:
+            file.close()
+            part.unlink(missing_ok=True)
+
+    async def _put_pieces(self, path: Path, pieces: AsyncIterator[bytes]) -> int:
+        part, file = await run_sync(_create, path)
+        try:
+            async for piece in pieces:
+                await run_sync(file.write, piece)
+            return await run_sync(_finish, file, part, path, self._synced)
+        finally:
+            file.close()
+            part.unlink(missing_ok=True)
 
     async def open(self, key: str, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         try:
@@ -149,9 +163,10 @@ def _create(path: Path) -> tuple[Path, IO[bytes]]:
     return part, part.open("xb")
 
 
-def _finish(file: IO[bytes], part: Path, path: Path) -> int:
+def _finish(file: IO[bytes], part: Path, path: Path, synced: bool) -> int:
     file.flush()
-    os.fsync(file.fileno())
+    if synced:
+        os.fsync(file.fileno())
     size = file.tell()
     file.close()
     part.replace(path)
