@@ -20,12 +20,14 @@ serve: $(VENV)/.installed  ## start the API (ARGS=…)
 	@$(BIN)/comfyc serve $(ARGS)
 
 test: lint  ## lint, formatting, types and all tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -m "not comfyui" $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright --warnings
 
-acceptance: $(VENV)/.installed-dev  ## tests on a real ComfyUI (COMFYC_ENGINE_URL=http://…, COMFYUI_HOME=…)
+acceptance: $(VENV)/.installed-dev  ## tests on a real ComfyUI (COMFYUI_HOME=… or COMFYC_ENGINE_URL=…)
+	@test -n "$$COMFYUI_HOME$$COMFYC_ENGINE_URL" || { \
+		echo "make: set COMFYUI_HOME to a ComfyUI folder, or COMFYC_ENGINE_URL to a running one (docs/acceptance.md)" >&2; exit 2; }
 	@$(BIN)/python -m pytest -m comfyui $(ARGS)
 
 bench: $(VENV)/.installed-dev  ## print the numbers of README's benchmark table

@@ -4,7 +4,7 @@
 
 Runs under ComfyUI's own Python: names and shapes are those of ComfyUI's classes, made small by shim/ and without
 memory. Values are drawn from a generator whose seed is the tensor's name: the same files every time. FOLDER is filled
-like ComfyUI's models folder, about 110 MB; link_models.py gives the files the names that requests use.
+like ComfyUI's models folder, about 200 MB; link_models.py gives the files the names that requests use.
 """
 
 from __future__ import annotations
