@@ -11,15 +11,17 @@ from pathlib import Path
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from starlette.applications import Starlette
 
-from compiler import Library, load_library, shipped_catalog
+from compiler import Library, load_library
 from compiler.errors import Fault
 from runner.api.app import create_app
 from runner.api.desk import ApiConfig
 from runner.api.dialects import webhook_encoder
 from runner.api.links import Links
 from runner.backend import Backend
-from runner.engine.open import EngineOptions, open_engines
+from runner.engine.open import open_engines
+from runner.engine.options import EngineOptions
 from runner.engine.pool import Pool
+from runner.engine.sandbox.stock import stock
 from runner.job import State
 from runner.secrets import url_secret, webhook_secret
 from runner.settings import Settings, SettingsError
@@ -49,7 +51,7 @@ def engine_options(settings: Settings, library: Library, data: Path | None = Non
         instances=settings.instances,
         sandbox_version=settings.sandbox_version,
         sandbox_step_seconds=settings.sandbox_step_seconds,
-        sandbox_catalog=library.stocked(shipped_catalog(settings.sandbox_version)),
+        sandbox_catalog=stock(library, settings.sandbox_version),
         models=settings.models,
         devices=settings.devices or None,
         arguments=tuple(shlex.split(settings.comfyui_arguments)),

@@ -26,7 +26,7 @@ from runner.engine.process import HOST, Launch, ProcessState, end, free_port, re
 from runner.engine.redact import redact
 
 if TYPE_CHECKING:
-    from runner.engine.open import EngineOptions
+    from runner.engine.options import EngineOptions
 
 
 _DICE: Final = SystemRandom().random

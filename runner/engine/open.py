@@ -2,45 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from compiler import load_library, shipped_catalog
-from compiler.catalog import Catalog
+from compiler import load_library
 from compiler.errors import ComfycError, Fault
 from runner.engine.base import Engine
 from runner.engine.client import ComfyClient
-from runner.engine.http import Timing
+from runner.engine.options import EngineOptions
 
 if TYPE_CHECKING:
     from runner.engine.sandbox.server import Sandbox
-
-
-@dataclass(frozen=True, slots=True)
-class EngineOptions:
-    """What opening engines needs to know beside the spec."""
-
-    data: Path
-    """Folder for the engines' own state: logs, base directories, sandbox files."""
-    comfyui_home: Path | None = None
-    instances: int = 1
-    """How many sandboxes or managed processes."""
-    sandbox_version: str = "0.8.0"
-    """Of the shipped catalogs."""
-    sandbox_catalog: Catalog | None = None
-    """What the sandbox offers; None: the shipped catalog with every model file that the stacks name."""
-    sandbox_step_seconds: float = 0.02
-    models: Path | None = None
-    """Managed: the models folder; None takes that of the ComfyUI folder."""
-    devices: tuple[str, ...] | None = None
-    """Managed: CUDA_VISIBLE_DEVICES of the instances, in turn; None takes every GPU that nvidia-smi lists."""
-    cpu: bool | None = None
-    """Managed: run without a GPU; None: only where none is found."""
-    arguments: tuple[str, ...] = ()
-    """Managed: more arguments of ComfyUI's main.py."""
-    timing: Timing | None = None
 
 
 class EngineSpecError(ComfycError):
@@ -84,9 +56,10 @@ class SandboxEngine(ComfyClient):
     async def start(cls, name: str, options: EngineOptions) -> SandboxEngine:
         """Starts a sandbox on a free port."""
         from runner.engine.sandbox.server import Sandbox
+        from runner.engine.sandbox.stock import stock
 
         sandbox = Sandbox(
-            options.sandbox_catalog or load_library().stocked(shipped_catalog(options.sandbox_version)),
+            options.sandbox_catalog or stock(load_library(), options.sandbox_version),
             options.data / name,
             name=name,
             step_seconds=options.sandbox_step_seconds,

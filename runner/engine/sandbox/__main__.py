@@ -10,10 +10,11 @@ import signal
 import sys
 from pathlib import Path
 
-from compiler import load_library, shipped_catalog
+from compiler import load_library
 from compiler.catalog import Catalog
 from runner.engine.sandbox.faults import BadFault, Fault, parse_fault
 from runner.engine.sandbox.server import Sandbox, exit_process
+from runner.engine.sandbox.stock import stock
 
 _BANNER = """\
 comfyc sandbox {name}: speaks ComfyUI {version}'s protocol, draws placeholders, has no models
@@ -39,7 +40,7 @@ def _faults(texts: list[str]) -> list[Fault]:
 
 
 def _catalog(version: str) -> Catalog:
-    return load_library().stocked(shipped_catalog(version))
+    return stock(load_library(), version)
 
 
 async def _serve(asked: argparse.Namespace, catalog: Catalog, faults: list[Fault]) -> None:

@@ -16,7 +16,7 @@ from engines import FAST, drive, eventually, submission
 from runner.engine.base import Ending, EngineError, Health, PromptLost
 from runner.engine.home import Home
 from runner.engine.managed import Backoff, ManagedEngine, Setup, open_managed
-from runner.engine.open import EngineOptions
+from runner.engine.options import EngineOptions
 from runner.engine.process import ProcessState, end, read_states, tail
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -12,7 +12,8 @@ from compiler import shipped_catalog
 from runner.engine.base import Ending, Health
 from runner.engine.home import SetupError
 from runner.engine.instance import Standing
-from runner.engine.open import EngineOptions, EngineSpecError, SandboxEngine, open_engines
+from runner.engine.open import EngineSpecError, SandboxEngine, open_engines
+from runner.engine.options import EngineOptions
 from runner.engine.pool import Pool
 from runner.engine.sandbox.faults import Fault
 
