@@ -1,10 +1,11 @@
-"""Writes tiny random weights of every model family that our stacks name: a real ComfyUI with shim/ runs them.
+"""Writes tiny random weights of every model family that our stacks name, and of the models that ops_parity.yaml names.
 
     COMFYUI_PYTHON tests/acceptance/tiny/make_weights.py COMFYUI_HOME FOLDER
 
-Runs under ComfyUI's own Python: names and shapes are those of ComfyUI's classes, made small by shim/ and without
-memory. Values are drawn from a generator whose seed is the tensor's name: the same files every time. FOLDER is filled
-like ComfyUI's models folder, about 200 MB; link_models.py gives the files the names that requests use.
+A real ComfyUI that has shim/ runs them. This runs under ComfyUI's own Python: names and shapes are those of its classes,
+made small by shim/ and without memory. Values are drawn from a generator whose seed is the tensor's name: the same
+files every time. FOLDER is filled like ComfyUI's models folder, about 200 MB; link_models.py gives the files the names
+that requests use.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import io
 import math
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -218,6 +219,32 @@ def small_vae() -> Tensors:
     return {**filled(TAESD, skip="vae_s"), "vae_scale": scale, "vae_shift": shift}
 
 
+def convolutions(sizes: Mapping[str, tuple[int, int]]) -> Tensors:
+    """3 by 3, from name → (channels out, channels in)."""
+    made: Tensors = {}
+    for name, (out, into) in sizes.items():
+        made[f"{name}.weight"] = drawn(f"{name}.weight", (out, into, 3, 3))
+        made[f"{name}.bias"] = drawn(f"{name}.bias", (out,))
+    return made
+
+
+def esrgan() -> Tensors:
+    """An upscaler in the layout of ESRGAN's first files: 4 times, one block, 8 channels (each layer adds 32 always)."""
+    dense = {
+        f"model.1.sub.0.RDB{block}.conv{layer}.0": (32 if layer < 5 else 8, 8 + 32 * (layer - 1))
+        for block in (1, 2, 3)
+        for layer in range(1, 6)
+    }
+    plain_ones = dict.fromkeys(("model.1.sub.1", "model.3", "model.6", "model.8"), (8, 8))
+    return convolutions({"model.0": (8, 3), **dense, **plain_ones, "model.10": (3, 8)})
+
+
+def compact_upscaler() -> Tensors:
+    """An upscaler in the layout of Real-ESRGAN's compact files: 2 times, 8 channels."""
+    slopes = {f"body.{place}.weight": torch.full((8,), 0.25).half() for place in (1, 3)}
+    return {**convolutions({"body.0": (8, 3), "body.2": (8, 8), "body.4": (12, 8)}), **slopes}
+
+
 FILES: dict[str, Callable[[], Tensors]] = {
     "checkpoints/tiny_sdxl": sdxl_checkpoint,
     "loras/tiny_sdxl_lora": sdxl_lora,
@@ -230,6 +257,8 @@ FILES: dict[str, Callable[[], Tensors]] = {
     "vae/tiny_wan21_vae": lambda: wan_vae("vae", 16),
     "vae/tiny_wan22_vae": lambda: wan_vae("vae2_2", 48),
     "vae/tiny_taesd": small_vae,
+    "upscale_models/tiny_4x_rrdb": esrgan,
+    "upscale_models/tiny_2x_compact": compact_upscaler,
     "text_encoders/tiny_qwen25_vl_7b": qwen_encoder,
     "diffusion_models/tiny_qwen_image": qwen_transformer,
     "loras/tiny_qwen_lora": lambda: transformer_lora(qwen_transformer(), ".attn."),
