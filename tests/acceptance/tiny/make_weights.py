@@ -2,7 +2,7 @@
 
     COMFYUI_PYTHON tests/acceptance/tiny/make_weights.py COMFYUI_HOME FOLDER
 
-A real ComfyUI that has shim/ runs them. This runs under ComfyUI's own Python: names and shapes are those of its classes,
+ComfyUI with shim/ runs them. This runs under ComfyUI's own Python: names and shapes are those of its classes,
 made small by shim/ and without memory. Values are drawn from a generator whose seed is the tensor's name: the same
 files every time. FOLDER is filled like ComfyUI's models folder, about 200 MB; link_models.py gives the files the names
 that requests use.
