@@ -45,7 +45,7 @@ class Request(BaseModel):
         """(field, nearest known field or "") of each field that the contract does not have, in lists of objects too."""
         for name in self.model_extra or {}:
             yield where + name, nearest(name, type(self).model_fields)
-        for name in self.model_fields_set:
+        for name in type(self).model_fields:
             value = getattr(self, name)
             if isinstance(value, list):
                 for index, item in enumerate(cast("list[Any]", value)):
