@@ -6,8 +6,6 @@ Kinds are those of tests/support/comfyui_servers.py. The tests ask real_comfyui.
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -18,7 +16,6 @@ HOME = os.environ.get("COMFYUI_HOME", "")
 FIRST = ("test_tiny_real", "test_ext_client_real")
 """What runs requests from end to end comes before the rest of its kind."""
 SERVERS = pytest.StashKey[Servers]()
-FOLDER = pytest.StashKey[Path]()
 
 
 def kind_of(item: pytest.Item) -> str:
@@ -52,13 +49,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def servers(config: pytest.Config) -> Servers:
     if SERVERS not in config.stash:
-        config.stash[FOLDER] = Path(tempfile.mkdtemp(prefix="comfyc-acceptance-"))
-        config.stash[SERVERS] = Servers(Path(HOME), config.stash[FOLDER])
+        config.stash[SERVERS] = Servers(Path(HOME))
     return config.stash[SERVERS]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     if SERVERS in config.stash:
         config.stash[SERVERS].close()
-    if FOLDER in config.stash:
-        shutil.rmtree(config.stash[FOLDER], ignore_errors=True)

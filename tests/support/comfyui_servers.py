@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
@@ -29,11 +30,13 @@ BROUGHT_ALONG = "websocket_image_save.py"
 class Servers:
     """One ComfyUI at a time, of the kind that was asked for last. Call `close()` at the end."""
 
-    def __init__(self, home: Path, folder: Path) -> None:
-        """`folder` takes models and base directories. Errors: SetupError if `home` is no ComfyUI."""
+    def __init__(self, home: Path) -> None:
+        """Errors: SetupError if `home` is no ComfyUI."""
         self._home: Home = open_home(home)
-        self._folder = folder
         self._stack = ExitStack()
+        temporary = TemporaryDirectory(prefix="comfyc-acceptance-", ignore_cleanup_errors=True)
+        self._folder = Path(self._stack.enter_context(temporary))
+        """Models and base directories."""
         self._portal: BlockingPortal = self._stack.enter_context(start_blocking_portal())
         self._running: tuple[str, ManagedEngine] | None = None
         self._broken: dict[str, str] = {}
