@@ -15,6 +15,8 @@ from comfyui_servers import KINDS, Servers
 HOME = os.environ.get("COMFYUI_HOME", "")
 FIRST = ("test_tiny_real", "test_ext_client_real")
 """What runs requests from end to end comes before the rest of its kind."""
+LARGEST_TINY = 200_000_000
+"""Bytes. Real weights are larger, and would take hours here."""
 SERVERS = pytest.StashKey[Servers]()
 
 
@@ -45,6 +47,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if not HOME:
         pytest.skip("needs a real ComfyUI: COMFYUI_HOME or COMFYC_ENGINE_URL")
     real_comfyui.use(servers(item.config).use(kind))
+
+
+@pytest.fixture
+def weights() -> None:
+    """Skips where the weights are not tiny ones: a server that the caller named may have any."""
+    sizes = [one["size"] for one in real_comfyui.http().get("/experiment/models/diffusion_models").json()]
+    if not sizes or min(sizes) == 0 or max(sizes) > LARGEST_TINY:
+        pytest.skip("the engine has no tiny weights: see docs/acceptance.md")
 
 
 def servers(config: pytest.Config) -> Servers:

@@ -14,7 +14,7 @@ from real_comfyui import url
 SECONDS = 1800
 """Longest time for one job: SDXL takes half a minute for a step on a busy processor."""
 
-pytestmark = pytest.mark.comfyui("tiny")
+pytestmark = [pytest.mark.comfyui("tiny"), pytest.mark.usefixtures("weights")]
 
 
 def test_an_ext_client_is_served_by_a_real_comfyui(tmp_path: Path) -> None:

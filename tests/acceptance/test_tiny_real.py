@@ -30,10 +30,8 @@ from runner.engine.client import ComfyClient
 TABLE = yaml.safe_load((Path(__file__).parent / "tiny_real.yaml").read_text())
 CASES: dict[str, dict[str, Any]] = TABLE["cases"]
 CHANGES = [(case, name) for case, changes in TABLE["changes"].items() for name in changes]
-LARGEST_TINY = 200_000_000
-"""Bytes. Real weights are larger, and would take hours here."""
 
-pytestmark = pytest.mark.comfyui("tiny")
+pytestmark = [pytest.mark.comfyui("tiny"), pytest.mark.usefixtures("weights")]
 
 
 @dataclass(frozen=True)
@@ -45,14 +43,6 @@ class Made:
     fps: float
     kind: str
     """The file's ending."""
-
-
-@pytest.fixture(autouse=True)
-def weights() -> None:
-    """Skips where the weights are not tiny ones."""
-    sizes = [one["size"] for one in http().get("/experiment/models/diffusion_models").json()]
-    if not sizes or min(sizes) == 0 or max(sizes) > LARGEST_TINY:
-        pytest.skip("the engine has no tiny weights: see docs/acceptance.md")
 
 
 @cache
