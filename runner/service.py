@@ -20,7 +20,7 @@ from runner.store.media import StoredMedia
 if TYPE_CHECKING:
     from compiler.catalog import Catalog
 
-__all__ = ["EngineFailed", "Instances", "MediaResolver", "NoEngine", "Service", "TooManyJobs"]
+__all__ = ["Instances", "MediaResolver", "NoEngine", "Service", "TooManyJobs"]
 
 JOBS: Final = "jobs"
 """The durable queue of jobs."""
@@ -34,10 +34,6 @@ log = structlog.get_logger("comfyc.service")
 
 class NoEngine(Exception):
     """No instance can take the job now (503): none answers, or none has what the graph needs."""
-
-
-class EngineFailed(Exception):
-    """An engine answered with nonsense (502)."""
 
 
 class Instances(Protocol):
@@ -93,8 +89,7 @@ class Service:
     ) -> Job:
         """Validates, compiles and stores a request as a queued job. When this returns, the job will be run.
 
-        Raises RequestError (400), TooManyJobs (429: `limit` unfinished jobs of the tenant), NoEngine (503),
-        EngineFailed (502).
+        Raises RequestError (400), TooManyJobs (429: `limit` unfinished jobs of the tenant), NoEngine (503).
         """
         provider, parsed = parse_request(dialect, body, operation=operation)
         request = provider.with_seed(parsed, secrets.randbelow(SEEDS))

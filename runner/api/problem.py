@@ -11,7 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from compiler.errors import Fault, RequestError, TargetError
-from runner.service import EngineFailed, NoEngine, TooManyJobs
+from runner.engine.base import EngineError
+from runner.service import NoEngine, TooManyJobs
 from runner.store.storage import NotStored, StorageError
 
 
@@ -31,7 +32,7 @@ RULES: Final[tuple[tuple[type[BaseException], Rule], ...]] = (
     (TooManyJobs, Rule(429, "too_many_jobs", retry_after=5)),
     (TargetError, Rule(503, "unavailable", "No engine offers what this request needs")),
     (NoEngine, Rule(503, "unavailable", retry_after=10)),
-    (EngineFailed, Rule(502, "engine_failed")),
+    (EngineError, Rule(502, "engine_failed")),
     (NotStored, Rule(404, "not_found", "The file was not found")),
     (StorageError, Rule(503, "unavailable", "The media store is unavailable. Try again later", 10)),
     (OperationalError, Rule(503, "unavailable", "The job store is unavailable. Try again later", 10)),

@@ -19,8 +19,9 @@ from pictures import picture
 from compiler.errors import Fault, TargetError
 from runner.api.dialects import dialect_at, dialects, webhook_encoder
 from runner.api.links import Links
+from runner.engine.base import EngineError
 from runner.job import Callback, Cause, JobError, OutputFile, State
-from runner.service import EngineFailed, NoEngine
+from runner.service import NoEngine
 from runner.store.storage import StorageError
 from runner.telemetry import Telemetry, Vitals, configure_logging
 
@@ -105,7 +106,7 @@ async def test_figures_of_jobs(api: Api) -> None:
     ("failure", "status", "message"),
     [
         (NoEngine("No engine answers now. Try again later."), 503, "No engine answers now"),
-        (EngineFailed("the engine's answer was no JSON"), 502, "no JSON"),
+        (EngineError("the engine's answer was no JSON"), 502, "no JSON"),
         (TargetError(Fault("graph", "lacks /srv/models/x")), 503, "No engine offers what this request needs"),
         (StorageError("/srv/data"), 503, "The media store is unavailable"),
         (sa.exc.OperationalError("SELECT secret", {}, OSError("db at 10.0.0.1")), 503, "The job store is unavailable"),
