@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 EXAMPLE ?= examples/ext/wan22-i2v.json
 # long enough to see the progress bar move; a test or a benchmark takes 0
 STEP_SECONDS ?= 1
+# NODES=1 tests comfy_nodes too, which needs torch
+NODES ?=
 ARGS ?=
 
 .PHONY: help run serve test lint acceptance bench docs clean
@@ -19,7 +21,7 @@ run: $(VENV)/.installed  ## compile and run an example request on the sandbox (E
 serve: $(VENV)/.installed  ## start the API (ARGS=…)
 	@$(BIN)/comfyc serve $(ARGS)
 
-test: lint  ## lint, formatting, types and all tests
+test: lint $(if $(NODES),$(VENV)/.installed-nodes)  ## lint, formatting, types and all tests (NODES=1: with torch)
 	@$(BIN)/python -m pytest -m "not comfyui" $(ARGS)
 
 lint: $(VENV)/.installed-dev
@@ -53,4 +55,9 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "Installing the development tools into $(VENV)…"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
+	@touch $@
+
+$(VENV)/.installed-nodes: $(VENV)/.installed-dev
+	@echo "Installing torch into $(VENV)…"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[nodes]'
 	@touch $@
