@@ -131,7 +131,6 @@ class ComfyClient:
         folder, _, leaf = name.rpartition("/")
         fields = {"type": "input", "subfolder": folder}
         part = (leaf, data, content_type)
-        part = (leaf, data, content_type)
         try:
             answer = await self._http.post_file("/upload/image", part, fields)
         except Ambiguous:  # the same name and bytes are stored once only, so a second time does no harm

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import psutil
 from anyio import to_thread
@@ -22,12 +22,9 @@ from runner.engine.client import ComfyClient
 from runner.engine.home import Home, open_home, prepare_base
 from runner.engine.http import Timing
 from runner.engine.link import link_nodes
+from runner.engine.options import EngineOptions
 from runner.engine.process import HOST, Launch, ProcessState, end, free_port, read_states, spawn, tail
 from runner.engine.redact import redact
-
-if TYPE_CHECKING:
-    from runner.engine.options import EngineOptions
-
 
 _DICE: Final = SystemRandom().random
 
