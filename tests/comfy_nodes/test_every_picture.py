@@ -1,0 +1,88 @@
+"""What holds for every node that takes pictures: any batch, channel count, odd size, and half precision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+torch = pytest.importorskip("torch", reason="torch is optional: pip install '.[nodes]'")
+
+from node_pack import run, waves  # noqa: E402 - needs torch
+
+TILE = {"tile_width": 64, "tile_height": 72, "overlap": 16}
+REGION = [{"image": 0, "box": (3.0, 2.0, 20.5, 9.0), "score": 1.0, "label": "a"}]
+
+
+def tiled(image: Any) -> Any:
+    tiles, layout, _ = run("ComfycTileSplit", image=image, **TILE)
+    return run("ComfycTileMerge", tiles=tiles, layout=layout)[0]
+
+
+def region_pasted(image: Any) -> Any:
+    crops, regions = run("ComfycRegionCrop", image=image, regions=REGION, size=64)
+    return run("ComfycRegionPaste", image=image, crops=crops, regions=regions)[0]
+
+
+WORK: Mapping[str, Callable[[Any], Any]] = {
+    "pad gray": lambda image: run("ComfycPadToCanvas", image=image, width=96, height=80)[0],
+    "pad edge": lambda image: run("ComfycPadToCanvas", image=image, width=64, height=64, fill="edge")[0],
+    "match lab": lambda image: run("ComfycColorMatch", image=image, reference=waves(31, 20))[0],
+    "match histogram": lambda image: run(
+        "ComfycColorMatch", image=image, reference=waves(31, 20, 4), method="histogram", mask=waves(7, 9, 1)[..., 0]
+    )[0],
+    "gate": lambda image: run("ComfycSimilarityGate", original=waves(40, 30), edited=image, ssim_min=1.0)[0],
+    "tiles": tiled,
+    "adjust pad": lambda image: run("ComfycImageAdjust", image=image, mode="pad", aspect_ratio="1:3")[0],
+    "adjust crop": lambda image: run("ComfycImageAdjust", image=image, mode="crop", target_width=33, target_height=50)[
+        0
+    ],
+    "adjust margins": lambda image: run("ComfycImageAdjust", image=image, margin_top=0.4, margin_left=0.1, fill="edge")[
+        0
+    ],
+    "recolor": lambda image: run("ComfycBackgroundRecolor", image=image, palette=waves(20, 20, 1))[0],
+    "recolor masked": lambda image: run(
+        "ComfycBackgroundRecolor",
+        image=image,
+        palette=waves(20, 20, 4),
+        strategy="multiply",
+        mask=waves(6, 5, 1, 2)[..., 0],
+    )[0],
+    "resample": lambda image: run("ComfycVideoResample", images=image, fps_out=50.0, width=24)[0],
+    "region crop": lambda image: run("ComfycRegionCrop", image=image, regions=REGION, size=64)[0],
+    "region paste": region_pasted,
+}
+
+
+@pytest.mark.parametrize("name", WORK)
+@settings(max_examples=12, derandomize=True)
+@given(
+    width=st.integers(1, 90),
+    height=st.integers(1, 90),
+    count=st.integers(1, 3),
+    channels=st.integers(1, 4),
+    half=st.booleans(),
+)
+def test_range_type_and_channels(name: str, width: int, height: int, count: int, channels: int, half: bool) -> None:
+    image = waves(width, height, channels, count)
+    image = image.half() if half else image
+    before = image.clone()
+    made = WORK[name](image)
+    assert torch.equal(image, before), "the input was changed"
+    assert made.ndim == 4
+    assert made.dtype == image.dtype
+    assert made.isfinite().all()
+    assert made.min() >= 0
+    assert made.max() <= 1
+    assert made.shape[-1] in (channels, {1: 3, 2: 4}.get(channels))
+
+
+@pytest.mark.parametrize("name", sorted(set(WORK) - {"region crop", "resample"}))
+def test_a_batch_is_its_pictures(name: str) -> None:
+    """What is done to a batch is done to each picture, wherever the place does not depend on the others."""
+    batch = waves(50, 40, count=2)
+    both, first = WORK[name](batch), WORK[name](batch[:1])
+    assert torch.allclose(both[:1], first, atol=1e-6)
