@@ -24,7 +24,7 @@ class CheckResult:
     """The server's `{type, message, details, extra_info}`; ours, of type `server_error` or `deadly`, where it fails."""
     node_errors: Mapping[str, Any]
     findings: tuple[Fault, ...]
-    """What the server would not notice."""
+    """Ours: what would not run as it is meant. Some the server reports too, most it would not notice."""
 
     def to_json(self) -> dict[str, Any]:
         """The object of `comfyc check --json`."""
@@ -33,18 +33,48 @@ class CheckResult:
             "error": self.error,
             "node_errors": self.node_errors,
             "findings": [
-                {"where": found.where, "what": found.what, "cure": found.cure, "code": found.code}
+                {
+                    "where": found.where,
+                    "what": found.what,
+                    "cure": found.cure,
+                    "code": found.code,
+                    "server": self._says(found),
+                }
                 for found in self.findings
             ],
         }
 
     def to_text(self) -> list[str]:
-        """Lines for people; none if all is well."""
-        lines = [f"{self.error['type']}: {self.error['message']}"] if self.error else []
+        """Lines for people, the server's first, with our cure where we know one; none if all is well."""
+        cures = {found.where: found.cure for found in reversed(self.findings) if found.cure}
+        lines: list[str] = []
+        if self.error:
+            lines.append(_line(f"{self.error['type']}: {self.error['message']}", cures.get(self._node() or "-", "")))
         for node_id, entry in self.node_errors.items():
             for problem in entry["errors"]:
-                lines.append(f"{node_id} ({entry['class_type']}): {problem['message']}: {problem['details']}")
-        return lines + [f"finding: {found}" for found in self.findings]
+                cure = cures.get(f"{node_id}.{problem['extra_info'].get('input_name')}", "")
+                text = f"{node_id} ({entry['class_type']}): {problem['message']}: {problem['details']}"
+                lines.append(_line(text, cure))
+        return lines + [f"finding: {found}" for found in self.findings if not self._says(found)]
+
+    def _node(self) -> str | None:
+        """The node that the server refuses the whole prompt for."""
+        details = self.error["details"] if self.error and self.error["type"] == "invalid_prompt" else ""
+        return details.removeprefix("Node ID '#").removesuffix("'") or None
+
+    def _says(self, found: Fault) -> bool:
+        """Whether the server complains about the same place."""
+        if found.where == self._node():
+            return found.code != "unreachable"
+        return any(
+            found.where == f"{node_id}.{problem['extra_info'].get('input_name')}"
+            for node_id, entry in self.node_errors.items()
+            for problem in entry["errors"]
+        )
+
+
+def _line(text: str, cure: str) -> str:
+    return f"{text.removesuffix('.')}. {cure}" if cure else text
 
 
 def check_graph(prompt: Any, catalog: Catalog, *, files: Files | None = None) -> CheckResult:

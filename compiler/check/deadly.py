@@ -35,7 +35,7 @@ def _missing_link(prompt: Mapping[str, Any], outputs: Iterable[str]) -> str:
 
 def is_link(value: Any) -> bool:
     """Whether the executor takes a value for a link: a list of a node id and a number."""
-    if not isinstance(value, list):
+    if type(value) is not list:
         return False
     pair = cast("list[Any]", value)
     return len(pair) == 2 and isinstance(pair[0], str) and isinstance(pair[1], (int, float))

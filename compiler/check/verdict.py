@@ -9,16 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from math import isclose
 from typing import Any, Final, cast
 
 from compiler.catalog import DYNAMIC_COMBO, MATCH_TYPE, Catalog, InputSpec, NodeSchema
 from compiler.catalog_emit import declared
 from compiler.check.deadly import deadly, is_link
-from compiler.check.rules import DEEPEST_CHAIN, LONGEST_LIST, OwnCheck, Rules, missing_arguments, rules_for
-
-Files = Callable[[str], bool]
-"""Whether an input file exists, by its name as written in the graph: `a.png`, `sub/a.png [temp]`."""
+from compiler.check.own_checks import LINK_TYPES, Files, OwnCheck
+from compiler.check.rules import DEEPEST_CHAIN, LONGEST_LIST, Rules, rules_for
 
 _Problem = dict[str, Any]
 _Walk = Generator[str, bool, bool]
@@ -50,10 +47,14 @@ class Verdict:
         return bool(self.outputs)
 
 
-def verdict(prompt: Any, catalog: Catalog, *, targets: Any = None, files: Files | None = None) -> Verdict:
+def verdict(
+    prompt: Any, catalog: Catalog, *, targets: Any = None, files: Files | None = None, follow: int = 0
+) -> Verdict:
     """Judges a prompt as the server of `catalog` would.
 
-    `targets` is partial_execution_targets as it was sent; without `files`, every input file is taken to exist.
+    `targets` is partial_execution_targets as it was sent; without `files`, every input file is taken to exist. A cycle
+    ends where it closes; the server follows it until its stack ends, about DEEPEST_CHAIN nodes deep, which `follow`
+    nodes do here.
     """
     try:
         outputs = _output_nodes(prompt, catalog, targets)
@@ -63,7 +64,7 @@ def verdict(prompt: Any, catalog: Catalog, *, targets: Any = None, files: Files 
         return Verdict(crash=f"{type(error).__name__}: {error}")
     if not outputs:
         return Verdict(error=_error("prompt_no_outputs", "Prompt has no outputs"))
-    return _Visit(cast("dict[str, Any]", prompt), catalog, rules_for(catalog.version), files).judge(outputs)
+    return _Visit(cast("dict[str, Any]", prompt), catalog, rules_for(catalog.version), files, follow).judge(outputs)
 
 
 class _Refused(Exception):
@@ -107,9 +108,12 @@ def _copied(node: Mapping[str, Any]) -> dict[str, Any]:
 class _Visit:
     """One walk over a prompt. Its walkers are generators, so that a long chain cannot exhaust Python's own stack."""
 
-    def __init__(self, prompt: Mapping[str, Any], catalog: Catalog, rules: Rules, files: Files | None) -> None:
+    def __init__(
+        self, prompt: Mapping[str, Any], catalog: Catalog, rules: Rules, files: Files | None, follow: int
+    ) -> None:
         self.prompt = {node_id: _copied(node) for node_id, node in prompt.items()}
         self.catalog, self.rules, self.files = catalog, rules, files
+        self.follow, self.deepest = follow > 0, follow or DEEPEST_CHAIN
         self.seen: dict[str, tuple[bool, list[_Problem]]] = {}
         self.open: set[str] = set()
 
@@ -184,7 +188,7 @@ class _Visit:
             answer, failure = None, None
             if wanted in self.seen:
                 answer = self.seen[wanted][0]
-            elif wanted in self.open or len(stack) >= DEEPEST_CHAIN:
+            elif (wanted in self.open and not self.follow) or len(stack) >= self.deepest:
                 failure = RecursionError("maximum recursion depth exceeded")
             else:
                 self.open.add(wanted)
@@ -198,6 +202,7 @@ class _Visit:
         inputs, schema = node["inputs"], self.catalog.nodes[node["class_type"]]
         check = self.rules.own_checks.get(schema.name)
         problems: list[_Problem] = []
+        links: dict[str, Any] = {}
         valid = True
         for name, spec in self._declared(schema, inputs):
             if name not in inputs:
@@ -208,12 +213,13 @@ class _Visit:
                 continue
             value = inputs[name]
             if not isinstance(value, list):
-                problem = self._value(name, spec, value, inputs, own=check is not None and name in check.inputs)
+                own = check is not None and name in check.inputs
+                problem = self._value(schema, name, spec, value, inputs, own=own)
                 if problem:
                     problems.append(problem)
                 continue
             link = cast("list[Any]", value)
-            problem = self._link(name, spec, link)
+            problem = self._link(name, spec, link, links, checked=check is None or not check.sees_links)
             if problem:
                 problems.append(problem)
                 continue
@@ -224,7 +230,7 @@ class _Visit:
                 self.seen[link[0]] = (False, [self._inner(name, spec, link, error)])
             valid = valid and upstream
         if check:
-            self._own_check(check, inputs, problems)
+            self._own_check(check, inputs, links, problems)
         valid = valid and not problems
         self.seen[node_id] = (valid, problems)
         return valid
@@ -235,7 +241,9 @@ class _Visit:
         # The key of a dynamic combo is read to choose its inputs and is not checked itself (0.8.0).
         return [(name, spec) for name, spec in active.items() if spec.type != DYNAMIC_COMBO]
 
-    def _link(self, name: str, spec: InputSpec, value: list[Any]) -> _Problem | None:
+    def _link(
+        self, name: str, spec: InputSpec, value: list[Any], links: dict[str, Any], *, checked: bool
+    ) -> _Problem | None:
         if len(value) != 2:
             return _problem(
                 "bad_linked_input",
@@ -245,9 +253,9 @@ class _Visit:
                 input_config=declared(spec),
                 received_value=value,
             )
-        source = self.catalog.nodes[self.prompt[value[0]]["class_type"]]
-        received, _ = cast("tuple[str, str]", source.outputs[value[1]])
-        if link_fits(received, spec):
+        received = _output_type(self.catalog.nodes[self.prompt[value[0]]["class_type"]], value[1])
+        links[name] = received
+        if not checked or link_fits(received, spec):
             return None
         wanted = list(spec.values or ()) if spec.listed else spec.type
         return _problem(
@@ -260,9 +268,11 @@ class _Visit:
             linked_node=value,
         )
 
-    def _value(self, name: str, spec: InputSpec, value: Any, inputs: dict[str, Any], *, own: bool) -> _Problem | None:
+    def _value(
+        self, schema: NodeSchema, name: str, spec: InputSpec, value: Any, inputs: dict[str, Any], *, own: bool
+    ) -> _Problem | None:
         if type(value) is _EXACT.get(spec.type):  # nothing to convert: nearly always
-            return None if own else self._range(name, spec, value)
+            return None if own else self._range(schema, name, spec, value)
         wrapped = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
         plain: Any = wrapped.get("__value__", value)
         inputs[name] = plain
@@ -280,27 +290,30 @@ class _Visit:
                     received_value=plain,
                     exception_message=str(error),
                 )
-        return None if own else self._range(name, spec, plain)
+        return None if own else self._range(schema, name, spec, plain)
 
-    def _range(self, name: str, spec: InputSpec, value: Any) -> _Problem | None:
+    def _range(self, schema: NodeSchema, name: str, spec: InputSpec, value: Any) -> _Problem | None:
         options = spec.options
         if spec.type == "COMBO" or not options:
-            return self._member(name, spec, value)
+            return self._member(schema, name, spec, value)
         if "min" in options and value < options["min"]:
             kind, message = "value_smaller_than_min", f"Value {value} smaller than min of {options['min']}"
         elif "max" in options and value > options["max"]:
             kind, message = "value_bigger_than_max", f"Value {value} bigger than max of {options['max']}"
         else:
-            return self._member(name, spec, value)
+            return self._member(schema, name, spec, value)
         return _problem(kind, message, name, input_name=name, input_config=declared(spec), received_value=value)
 
-    def _member(self, name: str, spec: InputSpec, value: Any) -> _Problem | None:
-        values = spec.values
+    def _member(self, schema: NodeSchema, name: str, spec: InputSpec, value: Any) -> _Problem | None:
         checked = spec.listed or (self.rules.checks_v3_combos and spec.type == "COMBO")
-        if not checked or values is None or value in values:
+        if not checked or (spec.values is None and spec.folder):
+            return None
+        values = spec.values or ()
+        if value in values:
             return None
         short = len(values) <= LONGEST_LIST
-        listing = str(list(values)) if short else f"(list of length {len(values)})"
+        written = values if name in self.rules.tuples.get(schema.name, ()) else list(values)
+        listing = str(written) if short else f"(list of length {len(values)})"
         return _problem(
             "value_not_in_list",
             "Value not in list",
@@ -310,12 +323,14 @@ class _Visit:
             received_value=value,
         )
 
-    def _own_check(self, check: OwnCheck, inputs: Mapping[str, Any], problems: list[_Problem]) -> None:
-        lacking = missing_arguments(check, inputs)
+    def _own_check(
+        self, check: OwnCheck, inputs: Mapping[str, Any], links: Mapping[str, Any], problems: list[_Problem]
+    ) -> None:
+        lacking = check.missing_arguments(inputs)
         if lacking:
             raise TypeError(lacking)
-        values = [None if is_link(inputs[name]) else inputs[name] for name in check.inputs]
-        fault = self._own_fault(check, values)
+        given = [inputs[name] for name in check.inputs if name != LINK_TYPES]
+        fault = check.fault([None if is_link(value) else value for value in given], links, self.files)
         if fault:
             problems += [
                 _problem(
@@ -326,17 +341,6 @@ class _Visit:
                 )
                 for name in check.inputs
             ]
-
-    def _own_fault(self, check: OwnCheck, values: list[Any]) -> str:
-        if check.missing_file:
-            name = values[0]
-            if not isinstance(name, str):
-                raise AttributeError(f"{type(name).__name__!r} object has no attribute 'endswith'")
-            there = self.files is None or not name or self.files(name)
-            return "" if there else check.missing_file.format(name)
-        if check.all_zero:
-            return check.all_zero if all(isclose(value, 0.0) for value in values) else ""
-        return ""
 
     @staticmethod
     def _inner(name: str, spec: InputSpec, link: list[Any], error: Exception) -> _Problem:
@@ -353,11 +357,23 @@ class _Visit:
         )
 
 
-def link_fits(received: str, spec: InputSpec) -> bool:
+def _output_type(source: NodeSchema, slot: Any) -> Any:
+    """The type of an output slot, negative ones counted from the end; a list of choices for some packs.
+
+    Errors: IndexError and TypeError, in Python's words for the tuple (list, for V3) that the server looks it up in.
+    """
+    types: list[Any] = [source.choices.get(index, kind) for index, (kind, _) in enumerate(source.outputs)]
+    received: Any = types[slot] if source.v3 else tuple(types)[slot]
+    return list(cast("tuple[Any, ...]", received)) if isinstance(received, tuple) else received
+
+
+def link_fits(received: Any, spec: InputSpec) -> bool:
     """Whether an output of type `received` may feed the input: equal, `*`, or comma lists that share a type."""
     wanted = spec.type
     if received == wanted and not spec.listed:
         return True
+    if isinstance(received, list):  # a list of choices: fits the same list, any newer combo, and `*`
+        return received == list(spec.values or ()) if spec.listed else wanted in ("COMBO", "*", MATCH_TYPE)
     if "*" in (received, wanted) or MATCH_TYPE in (received, wanted):
         return True
     if spec.listed or ("," not in received and "," not in wanted):

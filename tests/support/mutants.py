@@ -1,77 +1,129 @@
-"""Random graphs over a catalog, right and wrong, to compare our verdict with a server's. One seed, one series."""
+"""Random graphs over a catalog: right ones, and what becomes of them when they are spoilt. One seed, one series."""
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterator, Mapping
-from itertools import permutations
+from collections.abc import Callable, Iterable
+from math import inf
 from typing import Any
 
 from compiler.catalog import AUTOGROW, Catalog, InputSpec, NodeSchema
-from compiler.check.verdict import Verdict, link_fits
+from compiler.check.own_checks import Files
+from compiler.check.rules import rules_for
+from compiler.check.verdict import link_fits, verdict
 
 Prompt = dict[str, Any]
 
 ODD_VALUES: tuple[Any, ...] = (
     None, "", "x", "7", " 8 ", "1.5", -1, 0, 3, 2**70, -(2**70), 1.5, -0.1, 1e30, True, False, "true", {}, {"a": 1},
-    {"__value__": 4}, {"__value__": "x"}, {"__value__": [1, 2]}, [], ["1"], [1, 2, 3], "no such choice",
+    {"__value__": 4}, {"__value__": "x"}, {"__value__": [1, 2]}, {"__value__": None}, [], ["1"], [1, 2, 3],
+    "no such choice", "a/b.png [temp]", "16:9", "1:9", "9:1", "a:b", "1:0", "-4:1",
 )  # fmt: skip
+TEXTS = ("", "a lighthouse at dawn", "42", '["1", 0]', "{{ 7*7 }}", "naïve 東京 🌊", "two\nlines")
 SIZES = {"width": 64, "height": 64, "length": 1, "batch_size": 1, "amount": 1, "steps": 1, "blur_radius": 1}
 """Values that keep an accepted graph cheap to run."""
+DEEPEST = 4
+"""Nodes between an output of a grown graph and its sources."""
 
 
 class Mutants:
-    """Makes one graph after another."""
+    """Makes one graph after another; `seeds` are right graphs to begin with, beside those that it grows itself."""
 
-    def __init__(self, catalog: Catalog, seed: int) -> None:
+    def __init__(self, catalog: Catalog, seed: int, seeds: Iterable[Prompt] = (), files: Files | None = None) -> None:
         self.random = random.Random(seed)
-        self.catalog = catalog
-        plain = [schema for schema in catalog.nodes.values() if not schema.api_node and _harmless(schema)]
-        self.makers: list[NodeSchema] = [schema for schema in plain if schema.outputs]
-        self.outputs: list[NodeSchema] = [schema for schema in plain if schema.output_node]
+        self.catalog, self.files = catalog, files
+        self.seeds = [seed for seed in seeds if all(node["class_type"] in catalog for node in seed.values())]
+        self.own = rules_for(catalog.version).own_checks
+        usable = [schema for schema in catalog.nodes.values() if _harmless(schema) and self._has_choices(schema)]
+        self.depth = _depths(usable)
+        self.makers = [schema for schema in usable if schema.outputs and schema.name in self.depth]
+        self.outputs = [schema for schema in usable if schema.output_node and schema.name in self.depth]
 
-    def prompt(self) -> Prompt:
-        """A graph of a few nodes, changed in up to three places."""
-        prompt: Prompt = {}
-        for index in range(self.random.randint(2, 7)):
-            self._add(prompt, str(index + 1), self.random.choice(self.makers))
-        for index in range(self.random.randint(1, 3)):
-            self._add(prompt, f"out{index}", self.random.choice(self.outputs))
-        for _ in range(self.random.choice((0, 1, 1, 1, 2, 3))):
-            self.random.choice(self.MUTATIONS)(self, prompt)
+    def right(self) -> Prompt:
+        """A graph that the server takes: one of the seeds, or a grown one."""
+        while True:
+            prompt = self._seed() if self.seeds and self.random.random() < 0.3 else self._grown()
+            if verdict(prompt, self.catalog, files=self.files).accepted:
+                return prompt
+
+    def prompt(self) -> tuple[Prompt, list[str]]:
+        """A right graph spoilt in none to five places, and the names of what was done to it."""
+        prompt, done = self.right(), []
+        for _ in range(self.random.choice((0, 1, 1, 1, 1, 2, 2, 3, 5))):
+            spoil = self.random.choice(MUTATIONS)
+            spoil(self, prompt)
+            done.append(spoil.__name__.strip("_"))
+        return prompt, done
+
+    # --- growing ---
+
+    def _seed(self) -> Prompt:
+        prompt = json.loads(json.dumps(self.random.choice(self.seeds)))
+        for node in prompt.values():
+            for name, spec in self.catalog.nodes[node["class_type"]].active(node["inputs"]).items():
+                if spec.type == "COMBO" and spec.values and node["inputs"].get(name) not in spec.values:
+                    node["inputs"][name] = self.random.choice(spec.values)  # a model file that this server has
         return prompt
 
-    def _add(self, prompt: Prompt, node_id: str, schema: NodeSchema) -> None:
+    def _grown(self) -> Prompt:
+        prompt: Prompt = {}
+        for _ in range(self.random.choice((1, 1, 2, 3))):
+            self._grow(prompt, self.random.choice(self.outputs), DEEPEST)
+        return prompt
+
+    def _grow(self, prompt: Prompt, schema: NodeSchema, room: int) -> str:
         inputs: dict[str, Any] = {}
         for spec in schema.by_name.values():
-            self._fill(inputs, spec.name, spec, prompt)
+            self._fill(inputs, spec.name, spec, prompt, room)
+        node_id = str(len(prompt) + 1)
         prompt[node_id] = {"class_type": schema.name, "inputs": inputs}
+        return node_id
 
-    def _fill(self, inputs: dict[str, Any], path: str, spec: InputSpec, prompt: Prompt) -> None:
+    def _fill(self, inputs: dict[str, Any], path: str, spec: InputSpec, prompt: Prompt, room: int) -> None:
         if not spec.required and self.random.random() < 0.7:
             return
         if spec.type == AUTOGROW and spec.autogrow:
-            for name in spec.autogrow.names[: self.random.randint(0, 3)]:
-                self._fill(inputs, f"{path}.{name}", spec.autogrow.slots[0], prompt)
+            for name in spec.autogrow.names[: spec.autogrow.minimum + self.random.randint(0, 2)]:
+                self._fill(inputs, f"{path}.{name}", spec.autogrow.slots[0], prompt, room)
         elif spec.branches:
             inputs[path] = key = self.random.choice(list(spec.branches))
             for nested in spec.branches[key]:
-                self._fill(inputs, f"{path}.{nested.name}", nested, prompt)
+                self._fill(inputs, f"{path}.{nested.name}", nested, prompt, room)
         elif spec.is_widget:
             inputs[path] = self._value(spec)
-        else:
-            links = self._links(prompt, spec)
-            if links:
-                inputs[path] = self.random.choice(links)
+        elif (link := self._link(prompt, spec, room)) is not None:
+            inputs[path] = link
 
     def _value(self, spec: InputSpec) -> Any:
         if spec.values:
             return self.random.choice(spec.values)
         if spec.name in SIZES:
-            return SIZES[spec.name]
+            return max(SIZES[spec.name], spec.options.get("min", 0))
+        low, high = spec.options.get("min", -5), spec.options.get("max", 5)
+        if spec.type in ("INT", "FLOAT") and low <= high and self.random.random() < 0.5:
+            chosen = self.random.choice((low, high, spec.options.get("default", low)))
+            return int(chosen) if spec.type == "INT" else float(chosen)
+        if spec.type == "STRING" and self.random.random() < 0.5:
+            return self.random.choice(TEXTS)
         fallback = {"INT": 1, "FLOAT": 1.0, "STRING": "text", "BOOLEAN": True}.get(spec.type, "none")
         return spec.options.get("default", fallback)
+
+    def _link(self, prompt: Prompt, spec: InputSpec, room: int) -> list[Any] | None:
+        links = self._links(prompt, spec)
+        if links and self.random.random() < 0.5:
+            return self.random.choice(links)
+        makers = [
+            (schema, slot)
+            for schema in self.makers
+            if self.depth[schema.name] < room
+            for slot, (kind, _) in enumerate(schema.outputs)
+            if link_fits(kind, spec)
+        ]
+        if makers:
+            schema, slot = self.random.choice(makers)
+            return [self._grow(prompt, schema, room - 1), slot]
+        return self.random.choice(links) if links else None
 
     def _links(self, prompt: Prompt, spec: InputSpec) -> list[list[Any]]:
         return [
@@ -81,12 +133,28 @@ class Mutants:
             if link_fits(kind, spec)
         ]
 
-    # --- mutations ---
+    def _has_choices(self, schema: NodeSchema) -> bool:
+        """Whether every combo that must be given offers something: no empty model folder."""
+        return schema.name in self.own or all(
+            spec.values for spec in schema.by_name.values() if spec.required and spec.type == "COMBO"
+        )
+
+    # --- spoiling ---
 
     def _node(self, prompt: Prompt) -> dict[str, Any]:
         node = prompt[self.random.choice(list(prompt))]
         node["inputs"] = node["inputs"] if isinstance(node.get("inputs"), dict) else {}
         return node
+
+    def _inputs(self, prompt: Prompt, wanted: Callable[[InputSpec], bool]) -> list[tuple[dict[str, Any], InputSpec]]:
+        """(inputs, spec) of every declared input of the graph that is of the wanted sort."""
+        found: list[tuple[dict[str, Any], InputSpec]] = []
+        for node in prompt.values():
+            kind, inputs = node.get("class_type"), node.get("inputs")
+            if isinstance(kind, str) and kind in self.catalog and isinstance(inputs, dict):
+                specs = self.catalog.nodes[kind].by_name.values()
+                found += [(inputs, spec) for spec in specs if spec.name in inputs and wanted(spec)]
+        return found
 
     def _drop_input(self, prompt: Prompt) -> None:
         inputs = self._node(prompt)["inputs"]
@@ -98,12 +166,49 @@ class Mutants:
         if inputs:
             inputs[self.random.choice(list(inputs))] = json.loads(json.dumps(self.random.choice(ODD_VALUES)))
 
+    def _out_of_range(self, prompt: Prompt) -> None:
+        found = self._inputs(prompt, lambda spec: "min" in spec.options or "max" in spec.options)
+        if found:
+            inputs, spec = self.random.choice(found)
+            low, high = spec.options.get("min", -inf), spec.options.get("max", inf)
+            choices = [value for value in (low - 1, high + 1, low * 2 - 0.5, high * 2) if abs(value) < inf]
+            inputs[spec.name] = self.random.choice(choices or [0])
+
+    def _wrong_choice(self, prompt: Prompt) -> None:
+        found = self._inputs(prompt, lambda spec: spec.type == "COMBO")
+        if found:
+            inputs, spec = self.random.choice(found)
+            inputs[spec.name] = self.random.choice(("nope", "", 3, str((spec.values or ("x",))[0]).upper() + " "))
+
     def _odd_link(self, prompt: Prompt) -> None:
         inputs = self._node(prompt)["inputs"]
         if inputs:
             node_id: Any = self.random.choice([*prompt, "missing", 1])
-            slot: Any = self.random.choice([0, 0, 1, 2, 9, -1, "0", 0.0, None])
+            slot: Any = self.random.choice([0, 0, 1, 2, 9, -1, -9, "0", 0.0, None])
             inputs[self.random.choice(list(inputs))] = [node_id, slot]
+
+    def _wrong_link(self, prompt: Prompt) -> None:
+        """A link to an output that is there, mostly of another type; often closes a cycle."""
+        found = self._inputs(prompt, lambda spec: not spec.is_widget)
+        if found:
+            inputs, spec = self.random.choice(found)
+            inputs[spec.name] = [self.random.choice(list(prompt)), self.random.choice((0, 0, 1))]
+
+    def _cycle(self, prompt: Prompt) -> None:
+        links = [
+            (node_id, value[0])
+            for node_id, node in prompt.items()
+            if isinstance(node.get("inputs"), dict)
+            for value in node["inputs"].values()
+            if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and value[0] in prompt
+        ]
+        if links:
+            consumer, source = self.random.choice(links)
+            inputs = prompt[source].get("inputs")
+            given = inputs.items() if isinstance(inputs, dict) else ()
+            linked = [name for name, value in given if isinstance(value, list)]
+            if linked:
+                inputs[self.random.choice(linked)] = [self.random.choice((consumer, source)), 0]
 
     def _unknown_input(self, prompt: Prompt) -> None:
         self._node(prompt)["inputs"]["ghost"] = self.random.choice(
@@ -114,6 +219,9 @@ class Mutants:
         if len(prompt) > 1:
             del prompt[self.random.choice(list(prompt))]
 
+    def _stray_node(self, prompt: Prompt) -> None:
+        prompt["stray"] = {"class_type": self.random.choice(self.makers).name, "inputs": {}}
+
     def _wrong_class(self, prompt: Prompt) -> None:
         self._node(prompt)["class_type"] = self.random.choice(("NoSuchClass", "", None, "PreviewImage", "EmptyImage"))
 
@@ -123,73 +231,36 @@ class Mutants:
     def _no_inputs(self, prompt: Prompt) -> None:
         self._node(prompt)["inputs"] = self.random.choice((None, [], "text", 5))
 
-    MUTATIONS: tuple[Callable[[Mutants, Prompt], None], ...] = (
-        *[_odd_value] * 8, *[_odd_link] * 5, *[_drop_input] * 3, _unknown_input, _drop_node, _wrong_class, _no_class,
-        _no_inputs,
-    )  # fmt: skip
+
+MUTATIONS: tuple[Callable[[Mutants, Prompt], None], ...] = (
+    *[Mutants._odd_value] * 6, *[Mutants._odd_link] * 4, *[Mutants._drop_input] * 4, *[Mutants._out_of_range] * 4,
+    *[Mutants._wrong_choice] * 3, *[Mutants._wrong_link] * 4, *[Mutants._cycle] * 2, Mutants._unknown_input,
+    Mutants._drop_node, Mutants._stray_node, Mutants._wrong_class, Mutants._no_class, Mutants._no_inputs,
+)  # fmt: skip
 
 
 def _harmless(schema: NodeSchema) -> bool:
-    """Nodes whose run neither takes long nor writes elsewhere; some take files that we do not have."""
-    return "train" not in schema.category.lower() and "dataset" not in schema.category.lower()
+    """Nodes whose run neither takes long nor writes models, which would then be listed as choices."""
+    saves = schema.output_node and any(spec.type in ("MODEL", "CLIP", "VAE", "LORA_MODEL") for spec in schema.inputs)
+    return not saves and not any(word in schema.category.lower() for word in ("train", "dataset"))
 
 
-# --- comparing -------------------------------------------------------------------------------------------------
-
-
-def ours(said: Verdict) -> tuple[int, Any]:
-    """Our verdict as (status, body), without what differs from run to run."""
-    if said.crash:
-        return 500, None
-    if said.accepted:
-        return 200, comparable({"node_errors": said.node_errors})
-    return 400, comparable({"error": said.error, "node_errors": said.node_errors})
-
-
-def theirs(status: int, body: Any) -> tuple[int, Any]:
-    """The server's answer in the same form."""
-    if status == 500:
-        return 500, None
-    return status, comparable({key: value for key, value in body.items() if key in ("error", "node_errors")})
-
-
-def in_every_order(prompt: Prompt, catalog: Catalog) -> Iterator[Prompt]:
-    """The same graph with its outputs in each order: the server visits them in that of a Python set."""
-    outputs = [node_id for node_id, node in prompt.items() if _is_output(node, catalog)]
-    others = {node_id: node for node_id, node in prompt.items() if node_id not in outputs}
-    yield prompt
-    for order in permutations(outputs):
-        yield {**others, **{node_id: prompt[node_id] for node_id in order}}
-
-
-def _is_output(node: Any, catalog: Catalog) -> bool:
-    kind = node.get("class_type")
-    return isinstance(kind, str) and kind in catalog.nodes and catalog.nodes[kind].output_node
-
-
-_CONSUMER = ("input_name", "input_config", "linked_node")
-"""Of the inner exception: which of several inputs met it first, in the order of another set."""
-
-
-def comparable(body: Mapping[str, Any]) -> Any:
-    """Errors and outputs in one order, without tracebacks, tooltips and what only a live catalog says of a combo."""
-    plain = _plain(json.loads(json.dumps(body)))
-    for entry in plain.get("node_errors", {}).values():
-        for error in entry["errors"]:
-            if error["type"] == "exception_during_inner_validation":
-                error["extra_info"] = {k: v for k, v in error["extra_info"].items() if k not in _CONSUMER}
-        entry["errors"].sort(key=lambda error: json.dumps(error, sort_keys=True))
-        entry["dependent_outputs"].sort()
-    if plain.get("error"):
-        plain["error"]["details"] = sorted(plain["error"]["details"].split("\n"))
-    return plain
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items() if key not in {"traceback", "tooltip"}}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, str):  # Python's word depends on how a class was written, which /object_info does not tell
-        return value.replace("list ind", "tuple ind")
-    return value
+def _depths(schemas: list[NodeSchema]) -> dict[str, int]:
+    """Class → how many nodes must stand before it at least, for those that can be fed at all."""
+    depth: dict[str, int] = {}
+    while True:
+        fed: dict[str, int] = {}
+        for schema in schemas:
+            for kind, _ in schema.outputs if schema.name in depth else ():
+                fed[kind] = min(depth[schema.name], fed.get(kind, depth[schema.name]))
+        found = dict(depth)
+        for schema in schemas:
+            needs = [spec for spec in schema.by_name.values() if spec.required and not spec.is_widget]
+            slots = [spec.autogrow.slots[0] if spec.autogrow else spec for spec in needs]
+            costs = [min((cost for kind, cost in fed.items() if link_fits(kind, spec)), default=inf) for spec in slots]
+            total = max(costs, default=-1) + 1
+            if total < inf:
+                found[schema.name] = min(int(total), depth.get(schema.name, int(total)))
+        if found == depth:
+            return depth
+        depth = found

@@ -85,3 +85,27 @@ def test_lines_for_people_name_node_input_and_fault() -> None:
     assert lines[0] == "prompt_outputs_failed_validation: Prompt outputs failed validation"
     assert "scale (ImageScale): Value -1 smaller than min of 0: width" in lines
     assert "scale (ImageScale): Required input is missing: crop" in lines
+
+
+def test_an_unknown_class_has_a_hint() -> None:
+    result = check_graph(graph(scale=("ImageScal", {"image": ["image", 0]})), shipped_catalog("0.8.0"))
+    assert result.to_text()[0] == (
+        "invalid_prompt: Cannot execute because node ImageScal does not exist. Did you mean 'ImageScale'?"
+    )
+    assert [found["server"] for found in result.to_json()["findings"]] == [True, False]
+
+
+def test_what_the_server_says_is_said_once_and_with_a_cure() -> None:
+    inputs = {"image": ["image", 0], "upscale_method": "aria", "width": 8, "height": 8, "crop": "disabled"}
+    prompt = graph(scale=("ImageScale", inputs), out=("PreviewImage", {"images": ["scale", 0], "imagez": 1}))
+    result = check_graph(prompt, shipped_catalog("0.8.0"))
+    choices = "['nearest-exact', 'bilinear', 'area', 'bicubic', 'lanczos']"
+    assert result.to_text() == [
+        "prompt_outputs_failed_validation: Prompt outputs failed validation",
+        f"scale (ImageScale): Value not in list: upscale_method: 'aria' not in {choices}. Did you mean 'area'?",
+        "finding: out.imagez: PreviewImage has no such input. Did you mean 'images'?",
+    ]
+    assert {found["code"]: found["server"] for found in result.to_json()["findings"]} == {
+        "value_not_in_list": True,
+        "unknown_input": False,
+    }
