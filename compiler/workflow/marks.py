@@ -1,0 +1,84 @@
+"""What a workflow made by `to_ui` says of its API graph that ComfyUI's page has no place for: `properties.comfyc`.
+
+    left_out    inputs that the graph does not have; the page sends their defaults, to the same effect
+    exact       values that the page rounds or changes: numbers beyond 2^53, carriage returns
+    extra       inputs that the class does not know; the page drops them, as the server does
+
+They count only while the widget holds what `to_ui` wrote: what is changed in ComfyUI wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from math import isfinite
+from typing import Any, Final, cast
+
+from compiler.workflow.layout import WidgetSpec
+from compiler.workflow.model import items, mapping
+from compiler.workflow.texts import literal_prompt, unix_lines
+
+KEY: Final = "comfyc"
+EXACT: Final = 2**53
+"""Beyond this, JavaScript's numbers lose digits."""
+
+
+def written(value: Any, spec: WidgetSpec) -> Any:
+    """A value as it stands in widgets_values, so that the page sends it as it is."""
+    dynamic = spec.spec is not None and spec.spec.options.get("dynamicPrompts")
+    return literal_prompt(value) if dynamic and isinstance(value, str) else value
+
+
+def after_page(value: Any, spec: WidgetSpec) -> Any:
+    """A value of widgets_values after the page has loaded it."""
+    if isinstance(value, str):
+        return unix_lines(value) if spec.spec is not None and spec.spec.options.get("multiline") else value
+    return as_javascript(value)
+
+
+def exact(raw: Mapping[str, Any], spec: WidgetSpec, value: Any) -> Any:
+    """The exact value that a widget stands for; None if there is none or the widget was changed since."""
+    kept = mapping(_marks(raw).get("exact")).get(spec.name)
+    same = kept is not None and after_page(written(kept, spec), spec) == after_page(value, spec)
+    return kept if same else None
+
+
+def restore(raw: Mapping[str, Any], specs: Mapping[str, WidgetSpec], inputs: dict[str, Any]) -> None:
+    """Takes out of a node's inputs what its graph left out, and puts in what the class does not know."""
+    marks = _marks(raw)
+    for name in items(marks.get("left_out")):
+        if name in inputs and name in specs and inputs[name] == as_javascript(specs[name].default):
+            del inputs[name]
+    for name, value in mapping(marks.get("extra")).items():
+        inputs.setdefault(name, value)
+
+
+def _marks(raw: Mapping[str, Any]) -> dict[str, Any]:
+    return mapping(mapping(raw.get("properties")).get(KEY))
+
+
+def as_javascript(value: Any) -> Any:
+    """A JSON value after JavaScript read and wrote it: whole numbers without a point, large ones rounded."""
+    kind = cast("type[object]", type(value))
+    if kind is str or kind is bool or value is None:
+        return value
+    if kind is float:
+        if not isfinite(value):
+            return None
+        if not value.is_integer() or abs(value) >= 1e21:
+            return value
+        return int(value) if abs(value) <= EXACT else int(Decimal(repr(value)))
+    if kind is int:
+        return value if -EXACT <= value <= EXACT else _rounded(value)
+    if kind is list:
+        return [as_javascript(item) for item in cast("list[Any]", value)]
+    if kind is dict:
+        return {key: as_javascript(item) for key, item in cast("dict[str, Any]", value).items()}
+    return value
+
+
+def _rounded(value: int) -> int | float | None:
+    if value.bit_length() > 1023:
+        return None
+    near = float(value)
+    return int(Decimal(repr(near))) if abs(near) < 1e21 else near

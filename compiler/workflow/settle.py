@@ -1,0 +1,104 @@
+"""Before converting, ComfyUI's page lets nodes write into others: primitives into the widgets that they feed, and
+subgraph instances into the inner widgets that they promote.
+
+The second matters where a promoted input is fed from outside by something that is never sent, e.g. a primitive: the
+inner widget's own value is then sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from compiler.catalog import DYNAMIC_COMBO
+from compiler.errors import Fault
+from compiler.workflow.build import rebuilt
+from compiler.workflow.faults import at
+from compiler.workflow.load import Workflow
+from compiler.workflow.model import Knot, Role, Scope, Widget, items, mapping
+from compiler.workflow.promote import connected
+
+REPLACES: Final = "Run widget replace on values"
+"""Property of a PrimitiveNode whose text has `%Node.widget%` replaced."""
+
+
+def settle(workflow: Workflow, replaced: Callable[[str, Scope], str]) -> list[Fault]:
+    """Writes primitives' and promoted values where the page writes them; returns what it cannot do."""
+    faults: list[Fault] = []
+    for scope in _in_use(workflow):
+        for knot in scope.nodes.values():
+            if knot.role is Role.PRIMITIVE and any(knot.out_links[:1]):
+                if scope.id and not workflow.rules.primitive_in_subgraph:
+                    cure = "Set the values where they are used, or convert for ComfyUI 0.8.0 or newer"
+                    what = f"the page of frontend {workflow.rules.frontend} fails on it inside a subgraph"
+                    faults.append(Fault(at(knot.id, knot.title, knot.kind), what, cure, "unsupported"))
+                _apply_primitive(knot, scope, workflow, replaced)
+    _shared_texts(workflow)
+    for scope in _in_use(workflow):
+        for knot in scope.nodes.values():
+            if knot.inner is not None:
+                _push_down(knot, knot.inner, workflow)
+    return faults
+
+
+def _in_use(workflow: Workflow) -> list[Scope]:
+    """The root and all definitions that it uses, outer ones first."""
+    found, index = [workflow.root], 0
+    while index < len(found):
+        for knot in found[index].nodes.values():
+            if knot.inner is not None and not any(knot.inner is scope for scope in found):
+                found.append(knot.inner)
+        index += 1
+    return found
+
+
+def _shared_texts(workflow: Workflow) -> None:
+    """The page has one text area for all instances of a subgraph and sends the last text; here each keeps its own."""
+    texts: dict[tuple[str, str], set[str]] = {}
+    for scope in _in_use(workflow):
+        for knot in scope.nodes.values():
+            for widget in knot.widgets if knot.inner is not None else ():
+                spec = widget.spec.spec
+                if spec is not None and spec.options.get("multiline") and isinstance(widget.value, str):
+                    texts.setdefault((knot.kind, widget.name), set()).add(widget.value)
+    for (kind, name), values in texts.items():
+        if len(values) > 1:
+            what = f"the page sends one text for {name!r} of all its instances; here each keeps its own"
+            cure = "Make the subgraphs independent of each other in ComfyUI"
+            workflow.findings.append(Fault(f"subgraph {workflow.scopes[kind].name!r}", what, cure, "kept"))
+
+
+def _apply_primitive(knot: Knot, scope: Scope, workflow: Workflow, replaced: Callable[[str, Scope], str]) -> None:
+    values = items(knot.raw.get("widgets_values"))
+    if not values:
+        return
+    value = values[0]
+    if isinstance(value, str) and mapping(knot.raw.get("properties")).get(REPLACES):
+        value = replaced(value, scope)
+    for number in knot.out_links[0]:
+        link = scope.links.get(number)
+        target = scope.nodes.get(link.target) if link else None
+        slot = next((slot for slot in target.slots if slot.link == number), None) if target else None
+        widget = target.behind(slot) if target and slot else None
+        if target and widget:
+            _write(target, widget, value, workflow)
+
+
+def _push_down(knot: Knot, scope: Scope, workflow: Workflow) -> None:
+    for widget in knot.widgets:
+        port = next((port for port in scope.inputs if port.name == widget.name), None)
+        for inner, _, target in list(connected(port, scope)) if port else ():
+            _write(inner, target, widget.value, workflow)
+
+
+def _write(knot: Knot, widget: Widget, value: Any, workflow: Workflow) -> None:
+    widget.value = value
+    if widget.spec.kind != DYNAMIC_COMBO:
+        return
+    before = {one.name: one.value for one in knot.widgets}
+    rebuilt(knot, widget, workflow.rules)
+    lost = [one.name for one in knot.widgets if one.name in before and one.value != before[one.name]]
+    if lost:
+        what = f"ComfyUI's page sets {', '.join(lost)} back to the default when {widget.name!r} is promoted"
+        cure = f"Promote {', '.join(lost)} too, or do not promote {widget.name}"
+        workflow.findings.append(Fault(at(knot.id, knot.title, knot.kind), what, cure, "reset"))
