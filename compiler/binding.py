@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import isclose
 from typing import Any
 
 from compiler import loras
@@ -35,10 +36,11 @@ class Binding:
 class Bench:
     """Where a provider puts a binding together. Holds the values it may read, collects what it makes."""
 
-    template: str
     media: Mapping[str, Media]
     library: Library
     catalog: Catalog
+    template: str = ""
+    """Id of the template; set first."""
     outputs: tuple[str, ...] = ()
     params: dict[str, Any] = field(default_factory=dict[str, Any])
     attached: list[Attachment] = field(default_factory=list[Attachment])
@@ -53,9 +55,17 @@ class Bench:
         """Sets parameters of the template."""
         self.params.update(params)
 
-    def attach(self, fragment: str, wires: Mapping[str, str] | None = None, label: str = "", **params: Any) -> None:
-        """Attaches a fragment; ports go to the wires of the same name unless `wires` says otherwise."""
-        self.attached.append(Attachment(fragment, params, wires or {}, label))
+    def attach(
+        self,
+        fragment: str,
+        wires: Mapping[str, str] | None = None,
+        label: str = "",
+        fields: Mapping[str, str] | None = None,
+        **params: Any,
+    ) -> None:
+        """Attaches a fragment; ports go to the wires of the same name unless `wires` says otherwise. `fields` names
+        the caller's field behind a parameter: what a stand-in's loss is reported on."""
+        self.attached.append(Attachment(fragment, params, wires or {}, label, fields or {}))
 
     def picture(self, name: str, reference: str) -> Media:
         """The medium behind a field, noted for upload. Errors: RequestError if it was not resolved."""
@@ -73,10 +83,19 @@ class Bench:
         self.attach(fragment, {"image": wire}, label=wire, image=found.name)
         return found
 
+    def crop(self, made: tuple[int, int], wanted: tuple[int, int]) -> None:
+        """Takes what the model made down to the wanted size, around its centre; both in pixels."""
+        if made != wanted:
+            left, top = (made[0] - wanted[0]) // 2, (made[1] - wanted[1]) // 2
+            self.attach("crop", crop_width=wanted[0], crop_height=wanted[1], crop_x=left, crop_y=top)
+
     def sample(self, stack: Stack, profile: Profile) -> None:
-        """Files, steps, guidance, sampler and shift of a stack, and the LoRA that belong to the profile."""
+        """Files, steps, guidance, sampler and shift of a stack, and the fragments that it brings.
+
+        What the template has no parameter for goes to the fragments.
+        """
         declared = self.library.template(self.template).manifest.params
-        values = {
+        values: dict[str, Any] = {
             "files": stack.files,
             "encoder_type": stack.encoder_type,
             "steps": profile.steps,
@@ -84,10 +103,15 @@ class Bench:
             "sampler": profile.sampler,
             "scheduler": profile.scheduler,
             "shift": profile.shift,
+            "guidance": profile.guidance,
             "split": -(-profile.steps // 2),
             "fps": stack.fps,
         }
         self.set(**{name: value for name, value in values.items() if name in declared})
+        others = {name: value for name, value in values.items() if name not in declared}
+        shift = [stack.shift] if stack.shift and profile.shift is not None else []
+        for fragment in (*stack.fragments, *shift):
+            self.attach(fragment, **others)
         if profile.negative == "zero":
             self.attach("negative_zero")
 
@@ -127,6 +151,12 @@ class Bench:
             tuple(self.uploads),
             tuple(self.notes),
         )
+
+
+def with_guidance(profile: Profile, steps: int, cfg: float) -> Profile:
+    """The profile with other steps and guidance scale: at 1 ComfyUI drops the negative."""
+    negative = "zero" if isclose(cfg, 1.0) else "text"
+    return profile.model_copy(update={"steps": steps, "cfg": cfg, "negative": negative})
 
 
 def with_triggers(triggers: Iterable[str], prompt: str) -> str:

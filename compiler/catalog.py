@@ -98,6 +98,12 @@ class NodeSchema:
     experimental: bool = False
     output_is_list: tuple[bool, ...] = ()
     display_name: str = ""
+    v3: bool = False
+    """Written against ComfyUI's newer node API; the server words some errors otherwise then."""
+    pack: str = ""
+    """The node pack that it comes from, by its folder; empty for ComfyUI's own (live catalogs only)."""
+    choices: Mapping[int, tuple[Any, ...]] = field(default_factory=dict[int, "tuple[Any, ...]"])
+    """Output slot → its type where that is a plain list of choices (some packs)."""
 
     @cached_property
     def by_name(self) -> Mapping[str, InputSpec]:

@@ -22,22 +22,23 @@ def object_info(catalog: Catalog) -> dict[str, Any]:
 def node_info(schema: NodeSchema) -> dict[str, Any]:
     """One class of `/object_info`."""
     groups = input_groups(schema.inputs)
-    return {
+    info: dict[str, Any] = {
         "input": groups,
         "input_order": {group: list(inputs) for group, inputs in groups.items()},
-        "output": [kind for kind, _ in schema.outputs],
+        "output": [list(schema.choices.get(slot, ())) or kind for slot, (kind, _) in enumerate(schema.outputs)],
         "output_is_list": list(schema.output_is_list) or [False] * len(schema.outputs),
         "output_name": [label for _, label in schema.outputs],
         "name": schema.name,
         "display_name": schema.display_name or schema.name,
         "description": "",
-        "python_module": "nodes",
+        "python_module": f"custom_nodes.{schema.pack}" if schema.pack else "nodes",
         "category": schema.category,
         "output_node": schema.output_node,
         "deprecated": schema.deprecated,
         "experimental": schema.experimental,
         "api_node": schema.api_node,
     }
+    return {**info, "output_tooltips": [None] * len(schema.outputs)} if schema.v3 else info
 
 
 def input_groups(inputs: Iterable[InputSpec]) -> dict[str, dict[str, Any]]:
@@ -53,7 +54,8 @@ def declared(spec: InputSpec) -> list[Any]:
     if spec.listed:
         return [list(spec.values or ()), _facts(spec)]
     if spec.type == "COMBO":
-        return ["COMBO", {**_facts(spec), "multiselect": False, "options": list(spec.values or ())}]
+        known = spec.values is not None or spec.folder
+        return ["COMBO", {**_facts(spec), "options": list(spec.values or ())} if known else _facts(spec)]
     if spec.type == DYNAMIC_COMBO:
         branches = [{"key": key, "inputs": input_groups(inputs)} for key, inputs in spec.branches.items()]
         return [spec.type, {**spec.options, "options": branches}]

@@ -13,7 +13,11 @@ from compiler.catalog import AUTOGROW, DYNAMIC_COMBO, Autogrow, Catalog, InputSp
 from compiler.errors import Fault, GraphError
 
 GROUPS = ("required", "optional", "hidden")
-_STRUCTURE = ("values", "folder", "decl", "options", "template")
+PACKS = "custom_nodes."
+"""Before the pack's folder in the name of a class's module."""
+_STRUCTURE = ("values", "folder", "decl")
+_V3_KEYS = frozenset({"api_node", "deprecated", "experimental", "output_tooltips"})
+"""What ComfyUI (0.3.64, 0.8.0) says of every V3 class, and never all of it of a V1 class."""
 
 
 def parse_catalog(data: Any, *, version: str = "", source: str = "") -> Catalog:
@@ -64,7 +68,14 @@ def _object_info_node(name: str, raw: Mapping[str, Any]) -> NodeSchema:
         experimental=bool(raw.get("experimental")),
         output_is_list=tuple(bool(flag) for flag in raw.get("output_is_list") or ()),
         display_name=str(raw.get("display_name") or ""),
+        v3=raw.keys() >= _V3_KEYS,
+        pack=_pack(str(raw.get("python_module") or "")),
+        choices={slot: tuple(cast("list[Any]", kind)) for slot, kind in enumerate(outputs) if isinstance(kind, list)},
     )
+
+
+def _pack(module: str) -> str:
+    return module.removeprefix(PACKS).partition(".")[0] if module.startswith(PACKS) else ""
 
 
 def _object_info_inputs(groups: Mapping[str, Any]) -> tuple[InputSpec, ...]:
@@ -108,9 +119,10 @@ def _autogrow(template: Mapping[str, Any], slots: tuple[InputSpec, ...]) -> Auto
 
 
 def _compact_node(name: str, raw: Mapping[str, Any]) -> NodeSchema:
+    v3 = bool(raw.get("v3"))
     return NodeSchema(
         name=name,
-        inputs=_compact_inputs(raw.get("inputs") or {}),
+        inputs=_compact_inputs(raw.get("inputs") or {}, v3=v3),
         outputs=tuple((str(kind), str(label)) for kind, label, *_ in raw.get("outputs") or ()),
         output_node=bool(raw.get("output_node")),
         category=str(raw.get("category") or ""),
@@ -118,28 +130,33 @@ def _compact_node(name: str, raw: Mapping[str, Any]) -> NodeSchema:
         deprecated=bool(raw.get("deprecated")),
         experimental=bool(raw.get("experimental")),
         output_is_list=tuple("list" in flags for _, _, *flags in raw.get("outputs") or ()),
+        display_name=str(raw.get("display_name") or ""),
+        v3=v3,
     )
 
 
-def _compact_inputs(groups: Mapping[str, Iterable[list[Any]]]) -> tuple[InputSpec, ...]:
-    return tuple(_compact_input(declared, group) for group in GROUPS for declared in groups.get(group) or ())
+def _compact_inputs(groups: Mapping[str, Iterable[list[Any]]], *, v3: bool) -> tuple[InputSpec, ...]:
+    return tuple(_compact_input(declared, group, v3=v3) for group in GROUPS for declared in groups.get(group) or ())
 
 
-def _compact_input(declared: list[Any], group: str) -> InputSpec:
+def _compact_input(declared: list[Any], group: str, *, v3: bool) -> InputSpec:
     name, kind = str(declared[0]), str(declared[1])
     facts: dict[str, Any] = declared[2] if len(declared) > 2 else {}
-    options = {key: value for key, value in facts.items() if key not in _STRUCTURE}
     if kind == DYNAMIC_COMBO:
-        branches = {key: _compact_inputs(inputs) for key, inputs in facts["options"]}
+        options = {key: value for key, value in facts.items() if key != "options"}
+        branches = {key: _compact_inputs(inputs, v3=v3) for key, inputs in facts["options"]}
         return InputSpec(name, kind, group, options, tuple(branches), branches=branches)
     if kind == AUTOGROW:
         template = facts["template"]
-        return InputSpec(name, kind, group, options, autogrow=_autogrow(template, _compact_inputs(template["input"])))
+        slots = _compact_inputs(template["input"], v3=v3)
+        return InputSpec(name, kind, group, {}, autogrow=_autogrow(template, slots))
+    options = {key: value for key, value in facts.items() if key not in _STRUCTURE}
     values = facts.get("values")
     if facts.get("folder") and values:  # choices beside the files: VAELoader's `pixel_space`
         options["beside_files"], values = tuple(values), None
     if kind == "COMBO" and values is not None:
         values = tuple(values)
-    return InputSpec(
-        name, kind, group, options, values, folder=facts.get("folder", ""), listed=facts.get("decl") == "list"
-    )
+    listed = facts.get("decl") == "list"
+    if kind == "COMBO" and v3 and not listed:
+        options.setdefault("multiselect", False)
+    return InputSpec(name, kind, group, options, values, folder=facts.get("folder", ""), listed=listed)

@@ -35,7 +35,7 @@ def resolve_lora(use: LoraUse, stack: Stack, library: Library, catalog: Catalog)
         cure = nearest(use.id, known) or "Put a file of that name into the loras folder, or a row into COMFYC_ASSETS"
         raise RequestError(Fault(use.field, f"{use.id!r} is not a known LoRA", cure, code="unknown"))
     families = stack.lora.families if stack.lora else ()
-    if asset.family and asset.family not in families:
+    if asset.family and asset.family not in families and (families or not stack.lora):
         raise RequestError(
             Fault(
                 use.field,

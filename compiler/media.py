@@ -19,6 +19,16 @@ class MediaRef:
 
 
 @dataclass(frozen=True, slots=True)
+class AssetRef:
+    """A request's mention of a model that was imported: which field, and what it says (an id, a URL)."""
+
+    field: str
+    """The field in the caller's words: `TaskModels[0].ModelId`."""
+    value: str
+    """Also its id in the library that the request is compiled with."""
+
+
+@dataclass(frozen=True, slots=True)
 class Media:
     """A medium that was found and probed."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -10,6 +10,12 @@ from compiler.graph.ir import Graph
 from compiler.media import Media
 
 OutputKind: TypeAlias = Literal["image", "video", "audio", "text"]
+
+
+def named_packs(packs: Iterable[str]) -> list[str]:
+    """For messages: `the node pack 'comfyc' (comfyc nodes link COMFYUI_DIR)`."""
+    ours = " (comfyc nodes link COMFYUI_DIR)"
+    return [f"the node pack {pack!r}{ours if pack == 'comfyc' else ''}" for pack in packs]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,10 @@ class Plan:
     """Node classes that the graph uses."""
     files: tuple[tuple[str, str], ...] = ()
     """(folder, file) of each model file that the graph names."""
+    fragments: tuple[str, ...] = ()
+    """Ids of the fragments attached to the template."""
+    packs: tuple[str, ...] = ()
+    """Node packs beyond ComfyUI's core that the graph needs, by name, sorted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,11 @@ def round_up(value: int, multiple: int) -> int:
     return -(-value // multiple) * multiple
 
 
+def both_up(size: tuple[int, int], multiple: int) -> tuple[int, int]:
+    """Width and height, each rounded up."""
+    return round_up(size[0], multiple), round_up(size[1], multiple)
+
+
 def round_near(value: float, multiple: int) -> int:
     """The nearest multiple, at least one."""
     return max(multiple, round(value / multiple) * multiple)
@@ -20,6 +25,12 @@ def round_near(value: float, multiple: int) -> int:
 def of_area(width: int, height: int, area: int, multiple: int, most: int) -> tuple[int, int]:
     """Width and height of about that area with the aspect ratio of the picture, in whole multiples, up to `most`."""
     scale = min(math.sqrt(area / (width * height)), most / max(width, height))
+    return round_near(width * scale, multiple), round_near(height * scale, multiple)
+
+
+def within(width: int, height: int, area: int, multiple: int) -> tuple[int, int]:
+    """Width and height in whole multiples: as near to the picture's as can be, and about `area` at most."""
+    scale = min(1.0, math.sqrt(area / (width * height)))
     return round_near(width * scale, multiple), round_near(height * scale, multiple)
 
 
@@ -35,6 +46,32 @@ def completed(
     if width is None:
         return min(most, round_near(height * default[0] / default[1], multiple)), height
     return width, height
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a picture lies on a larger canvas."""
+
+    width: int
+    """Of the picture."""
+    height: int
+    left: int
+    """Padding."""
+    top: int
+    right: int
+    bottom: int
+
+    def facts(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def on_canvas(width: int, height: int, canvas: tuple[int, int]) -> Place:
+    """The picture in the middle of the canvas; one that is larger is scaled down to fit, none is scaled up."""
+    scale = min(1.0, canvas[0] / width, canvas[1] / height)
+    inner = max(1, round(width * scale)), max(1, round(height * scale))
+    spare = canvas[0] - inner[0], canvas[1] - inner[1]
+    left, top = spare[0] // 2, spare[1] // 2
+    return Place(*inner, left, top, spare[0] - left, spare[1] - top)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,9 @@ VALUE_KEY = "__value__"
 """ComfyUI unwraps `{"__value__": x}`: how a list that is no link is written (0.3.64, execution)."""
 
 
+_PLAIN = frozenset({str, int, float, bool})
+
+
 def emit(graph: Graph) -> dict[str, Any]:
     """The `prompt` of POST /prompt: `{id: {"class_type", "inputs", "_meta"?}}`."""
     return {node_id: _emit_node(node) for node_id, node in graph.nodes.items()}
@@ -60,6 +63,8 @@ def parse_node(raw: dict[str, Any]) -> Node:
 
 
 def _value(value: Any) -> Value:
+    if type(value) in _PLAIN:  # nearly always
+        return value
     if isinstance(value, list):
         items = cast("list[Any]", value)
         if len(items) == 2 and isinstance(items[0], str) and type(items[1]) is int:

@@ -1,7 +1,7 @@
 """The one registry of dialects and providers, found by file name.
 
-A dialect is a package here: its `__init__` names the discriminating field as KEY, every module of it may hold a
-tuple PROVIDERS.
+A dialect is a package here: its `__init__` names the discriminating field as KEY and the OPERATIONS (how each is
+reached, for messages), every module of it may hold a tuple PROVIDERS.
 """
 
 from __future__ import annotations
@@ -25,9 +25,8 @@ def dialects() -> Mapping[str, Dialect]:
 
 def _dialect(name: str) -> Dialect:
     package = importlib.import_module(f"{__name__}.{name}")
-    providers = {provider.name: provider for provider in _providers(package)}
-    operations = {provider.operation: provider.Request for provider in providers.values()}
-    return Dialect(name, package.KEY, operations, providers)
+    providers = {provider.discriminator or provider.name: provider for provider in _providers(package)}
+    return Dialect(name, package.KEY, package.OPERATIONS, providers)
 
 
 def _providers(package: Any) -> Iterator[Provider]:

@@ -106,8 +106,10 @@ class _Splicer:
         self.counts[fragment.id] = self.counts.get(fragment.id, 0) + 1
         return f"_{self.counts[fragment.id]}"
 
-    def _port(self, fragment: Fragment, one: Attachment, port: str, node_id: str, name: str) -> Ref:
+    def _port(self, fragment: Fragment, one: Attachment, port: str, node_id: str, name: str) -> Ref | None:
         wire = one.wires.get(port, port)
+        if wire not in self.wires and fragment.manifest.ports[port].optional:
+            return None
         if wire not in self.wires:
             raise TemplateError(
                 Fault(fragment.id, f"taps wire {wire!r}, which is not there", nearest(wire, self.wires))
@@ -116,7 +118,7 @@ class _Splicer:
         if before is not None:
             history = self.history[wire]
             return next((ref for stage, ref in reversed(history) if stage < before), history[0][1])
-        if port not in fragment.manifest.gives:
+        if wire not in {one.wires.get(given, given) for given in fragment.manifest.gives}:
             self.late.append((node_id, name, wire))
         return self.wires[wire]
 

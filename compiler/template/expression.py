@@ -39,7 +39,9 @@ class Expressions:
         self.names: frozenset[str] = frozenset[str]().union(*(_names(text) for _, text in sources))
         self._count = len(items)
         paths = {index: path for index, item in enumerate(items) if (path := _path(item)) is not None}
-        self._plain = [(index, path[0]) for index, path in paths.items() if len(path) == 1]
+        self.plain: Mapping[int, str] = {index: path[0] for index, path in paths.items() if len(path) == 1}
+        """Number of a source that is nothing but a name → that name."""
+        self._plain = list(self.plain.items())
         self._members = [(index, *path) for index, path in paths.items() if len(path) == 2]
         self._other = [index for index in range(len(items)) if index not in paths]
         self._places = [sources[index][0] for index in self._other]
@@ -67,6 +69,11 @@ class Expressions:
             values = cast("list[Any]", self._evaluate(context))
         except UndefinedError as error:
             raise TemplateError(Fault(self._places[0], str(error), "Look at the manifest's params")) from error
+        except (
+            Exception
+        ) as error:  # whatever arithmetic with the caller's values raises: a division by 0, text times text
+            where = self._places[0].partition(": ")[0]
+            raise TemplateError(Fault(where, f"an expression fails: {error}", "Look at the values given")) from error
         for place, value in zip(self._places, values, strict=True):
             if isinstance(value, Undefined):
                 raise TemplateError(Fault(place, "names something that is not there", "Look at the manifest's params"))
@@ -111,4 +118,5 @@ def _compile(items: list[nodes.Expr]) -> TemplateExpression:
     tree = nodes.Template(body, lineno=1)
     tree.set_environment(_ENV)
     code: CodeType = _ENV.compile(tree)
-    return TemplateExpression(_ENV.template_class.from_code(_ENV, code, {}), undefined_to_none=False)
+    globals_ = _ENV.make_globals(None)  # else min, max and round are undefined
+    return TemplateExpression(_ENV.template_class.from_code(_ENV, code, globals_), undefined_to_none=False)

@@ -20,10 +20,13 @@ class Param(_Strict):
     """Used where nothing is given; null means that a value must be given, unless `optional`."""
     optional: bool = False
     """True: may stay unset, and is then null in expressions."""
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: int | float | None = None
+    maximum: int | float | None = None
     multiple_of: int | None = None
     enum: tuple[Any, ...] = ()
+    media: Literal["", "image", "video", "audio", "mask"] = ""
+    """For a string that names a medium of the caller: what it must be. It is uploaded, and the target's name for it
+    takes its place."""
 
     def json_schema(self) -> dict[str, Any]:
         """The parameter as JSON Schema."""
@@ -55,6 +58,8 @@ class Port(_Strict):
     before: int | None = None
     """Takes the value that the wire had before the splices of this stage (0: the template's own). By default a wire
     that the fragment gives back is taken as it is at this splice, one that it only taps as it is at the end."""
+    optional: bool = False
+    """True: where the graph has no such wire, the inputs linked to it are left out."""
 
 
 class TemplateOutput(_Strict):
@@ -71,6 +76,8 @@ class Needs(_Strict):
     """Node packs, by name."""
     comfyui: str = ""
     """Lowest ComfyUI version, where a model's code and not a node class is what is needed."""
+    files: dict[str, tuple[str, ...]] = Field(default_factory=dict[str, "tuple[str, ...]"])
+    """Model files that the graph or a default names, by folder; those of a stack are the stack's."""
 
 
 class Example(_Strict):
@@ -83,6 +90,26 @@ class Example(_Strict):
     outputs: tuple[str, ...] = ()
 
 
+class LoraPoint(_Strict):
+    """Where a LoRA goes on a stack: which wires one loader is spliced into."""
+
+    wires: dict[str, str]
+    """Fragment port → template wire."""
+    expert: str = "*"
+    """Which of an asset's files: `high`, `low`, or `*`."""
+    suffix: str = ""
+    """What this expert's file of a pair has behind the pair's name: `_high_noise`."""
+
+
+class LoraRule(_Strict):
+    """How LoRA files are applied to a stack."""
+
+    fragment: str
+    points: tuple[LoraPoint, ...]
+    families: tuple[str, ...]
+    """Families of LoRA that fit; empty: any."""
+
+
 class TemplateManifest(_Strict):
     """graphs/templates/<family>/<name>/manifest.json"""
 
@@ -92,6 +119,8 @@ class TemplateManifest(_Strict):
     wires: dict[str, Wire] = Field(default_factory=dict[str, Wire])
     outputs: dict[str, TemplateOutput]
     needs: Needs = Needs()
+    lora: LoraRule | None = None
+    """How LoRA are applied where no stack says it: a template whose model files are its own."""
     examples: tuple[Example, ...] = ()
 
 
@@ -129,30 +158,31 @@ class Profile(_Strict):
     sampler: str
     scheduler: str
     shift: float | None = None
+    """Shift of the noise schedule; null leaves the model's own."""
+    guidance: float | None = None
+    """Guidance scale that the model takes as an input, where the stack's guidance is `distilled`."""
     loras: tuple[dict[str, str], ...] = ()
     """LoRA files that belong to the profile (distillation), by expert (`*` for all); strength 1, before the user's."""
     negative: Literal["text", "zero"] = "text"
     """`zero` where the guidance scale is 1: ComfyUI then drops the negative (samplers, 0.3.64)."""
 
 
-class LoraPoint(_Strict):
-    """Where a LoRA goes on a stack: which wires one loader is spliced into."""
+class Reference(_Strict):
+    """A way to show a picture to the models of a stack."""
 
-    wires: dict[str, str]
-    """Fragment port → template wire."""
-    expert: str = "*"
-    """Which of an asset's files: `high`, `low`, or `*`."""
-    suffix: str = ""
-    """What this expert's file of a pair has behind the pair's name: `_high_noise`."""
-
-
-class LoraRule(_Strict):
-    """How LoRA files are applied to a stack."""
-
-    fragment: str
-    points: tuple[LoraPoint, ...]
-    families: tuple[str, ...]
-    """Families of LoRA that fit."""
+    fragments: tuple[str, ...]
+    """Attached for each picture, in order. The picture is on the wire `reference`; wires that the template does not
+    have are the picture's own."""
+    once: tuple[str, ...] = ()
+    """Attached once, with the largest weight, however many pictures need it."""
+    params: dict[str, Any] = Field(default_factory=dict[str, Any])
+    """Of the fragments, beside `weight` (0–1)."""
+    denoise: float = 0.0
+    """Where the picture lies on the latent: the share of the noise schedule that is left out at full weight."""
+    most: int = 0
+    """Pictures that can be shown this way; 0 for any number."""
+    loss: str = ""
+    """What is lost against the way before; reported."""
 
 
 class Stack(_Strict):
@@ -174,9 +204,23 @@ class Stack(_Strict):
     """Whether a guidance scale is KSampler's cfg or a FluxGuidance value."""
     fps: int = 0
     """Frames a second of a video model; 0 for pictures."""
-    profiles: dict[str, Profile]
-    default_profile: str
+    profiles: dict[str, Profile] = Field(default_factory=dict[str, Profile])
+    """Ways to sample; none where nothing is sampled, as by an upscale model."""
+    default_profile: str = ""
     lora: LoraRule | None = None
+    fragments: tuple[str, ...] = ()
+    """Attached to every graph of the stack, fed by profile and template: encoder loaders, guidance, empty latent."""
+    shift: str = ""
+    """The fragment that shifts the noise schedule, attached where there is a shift; empty where it has no meaning."""
+    clip_skip: int = 0
+    """Least ClipSkip that differs from what the text encoder does by itself; 0 where it has no meaning."""
+    prompt_weights: bool = False
+    """Whether `(text:1.2)` in a prompt is emphasis: CLIP encoders; language models and T5 are given plain text."""
+    references: dict[str, tuple[Reference, ...]] = Field(default_factory=dict[str, tuple[Reference, ...]])
+    """Purpose (image, style, character, contour, depth, composition) → the ways to show a picture for it, best first.
+    The first is taken whose node classes the target has."""
+    comfyui: str = ""
+    """Lowest ComfyUI version whose code can load the model."""
 
 
 class Asset(_Strict):

@@ -16,8 +16,8 @@ PORT = "$"
 """`["$model", 0]` in a fragment's graph.json is its port `model`."""
 
 
-PortValue = Callable[[str, str, str], Ref]
-"""(port, node id, input name) → what the port is linked to."""
+PortValue = Callable[[str, str, str], Ref | None]
+"""(port, node id, input name) → what the port is linked to; None leaves the input out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,8 @@ class Skeleton:
         ]
         self._expressions = Expressions([(f"{where}: {node_id}.{name}", text) for node_id, name, text in holes], params)
         places = {(node_id, name): index for index, (node_id, name, _) in enumerate(holes)}
+        plain = self._expressions.plain.items()
+        self._param_of = {f"{holes[index][0]}.{holes[index][1]}": name for index, name in plain}
         self._recipes = {node_id: _recipe(node_id, node, places) for node_id, node in self.nodes.items()}
         self.used_params = self._expressions.names
         self.ports = frozenset(port for recipe in self._recipes.values() for _, port in recipe.ports)
@@ -76,9 +78,17 @@ class Skeleton:
                     inputs[name] = Ref(ref.node + suffix, ref.output)
             if port is not None:
                 for name, wire in recipe.ports:
-                    inputs[name] = port(wire, new_id, name)
+                    linked = port(wire, new_id, name)
+                    if linked is None:
+                        del inputs[name]
+                    else:
+                        inputs[name] = linked
             built[new_id] = Node(recipe.kind, inputs, recipe.title)
         return built
+
+    def param_of(self, place: str) -> str:
+        """The parameter that alone is the value of an input, `sampler.cfg`; empty if there is none."""
+        return self._param_of.get(place, "")
 
     def check_ref(self, what: str, ref: tuple[str, int]) -> Ref:
         """A [node, output] of the manifest as a Ref. Raises TemplateError if there is no such node."""

@@ -28,7 +28,8 @@ yaml.SafeDumper.add_representer(
 def test_request_becomes_the_golden_graph(path: Path, update_golden: bool) -> None:
     case: dict[str, Any] = yaml.safe_load(path.read_text())
     stages: list[str] = []
-    found = compiled(case["request"], case.get("catalog", "0.3.64"), watch=lambda name, graph: stages.append(name))
+    dialect, catalog = path.parent.name, case.get("catalog", "0.3.64")
+    found = compiled(case["request"], catalog, dialect, watch=lambda name, graph: stages.append(name))
     actual = {
         "unsupported": [str(one) for one in found.unsupported],
         "steps": dict(found.plan.steps),
@@ -49,6 +50,7 @@ def test_request_becomes_the_golden_graph(path: Path, update_golden: bool) -> No
 def test_every_provider_has_a_golden() -> None:
     from compiler import dialects
 
-    named = {(path.parent.name, yaml.safe_load(path.read_text())["request"]["model"]) for path in CASES}
+    cases = [(dialects()[path.parent.name], yaml.safe_load(path.read_text())["request"]) for path in CASES]
+    named = {(dialect.name, str(request[dialect.key])) for dialect, request in cases}
     known = {(dialect.name, name) for dialect in dialects().values() for name in dialect.providers}
     assert named == known

@@ -23,13 +23,13 @@ MEDIA_INPUTS = {"image", "filename_prefix"}
 
 
 def example_graph(template: Template, example: Example) -> Graph:
-    stack = library().stack(example.stack)
-    profile = stack.profiles[example.profile or stack.default_profile]
-    facts = {**stack.model_dump(), **profile.model_dump(), **example.params}
+    stack = library().stack(example.stack) if example.stack else None
+    profile = stack.profiles.get(example.profile or stack.default_profile) if stack else None
+    facts = {**(stack.model_dump() if stack else {}), **(profile.model_dump() if profile else {}), **example.params}
     params = complete(template.manifest.params, facts, template.id)
     return run_passes(
         expand(template, params, example.outputs),
-        PassContext(library(), target("0.3.64"), (), params),
+        PassContext(library(), target("+".join(["0.3.64", *template.manifest.needs.packs])), (), params),
         lambda name, graph: None,
     )
 
@@ -37,7 +37,7 @@ def example_graph(template: Template, example: Example) -> Graph:
 @pytest.mark.parametrize(("template", "example"), EXAMPLES, ids=[f"{t.id}: {e.title}" for t, e in EXAMPLES])
 def test_every_example_compiles(template: Template, example: Example) -> None:
     graph = example_graph(template, example)
-    verify(graph, target("0.8.0"))
+    verify(graph, target("+".join(["0.8.0", *template.manifest.needs.packs])))
     assert graph.outputs
 
 
@@ -60,8 +60,9 @@ def test_every_fragment_uses_its_ports() -> None:
         assert set(fragment.manifest.ports) == fragment.skeleton.ports | given, fragment.id
 
 
-def test_every_class_is_in_a_core_or_in_our_own_pack() -> None:
-    known = set(target("0.3.64+comfyc").nodes) | set(target("0.8.0").nodes)
+def test_every_class_is_in_a_core_or_in_a_described_pack() -> None:
+    packs = sorted(path.stem for path in (GRAPHS / "catalogs" / "packs").glob("*.json"))
+    known = set(target("+".join(["0.3.64", "comfyc", *packs])).nodes) | set(target("0.8.0").nodes)
     for one in [*library().templates.values(), *library().fragments.values()]:
         assert one.skeleton.classes <= known, one.id
 
@@ -69,7 +70,7 @@ def test_every_class_is_in_a_core_or_in_our_own_pack() -> None:
 def test_stacks_name_a_folder_for_every_file() -> None:
     for name, stack in library().stacks.items():
         assert stack.files.keys() == stack.folders.keys(), name
-        assert stack.default_profile in stack.profiles, name
+        assert stack.default_profile in stack.profiles or not stack.profiles, name
         assert stack.lora is None or stack.lora.fragment in library().fragments, name
 
 

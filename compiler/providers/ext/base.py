@@ -9,7 +9,7 @@ from compiler.binding import IGNORED_NEGATIVE, Bench, with_triggers
 from compiler.loras import LoraUse
 from compiler.media import MediaRef
 from compiler.provider import Provider, Request
-from compiler.sizes import completed, round_up
+from compiler.sizes import both_up, completed
 from compiler.template.manifest import Profile, Stack
 
 LARGEST = 2048
@@ -31,14 +31,12 @@ class ExtProvider(Provider):
     FILES: ClassVar[Mapping[str, str]] = {}
     """Role of a stack file → asset id that takes its place."""
 
-    def template_of(self, request: Any) -> str:
-        return self.TEMPLATE
-
     def media_refs(self, request: Request) -> tuple[MediaRef, ...]:
         given = ((name, getattr(request, name)) for name in self.MEDIA)
         return tuple(MediaRef(name, value) for name, value in given if value)
 
     def bind(self, request: Any, bench: Bench) -> None:
+        bench.template = self.TEMPLATE
         stack = bench.library.stack(self.STACK)
         profile = stack.profiles[self.PROFILE or stack.default_profile]
         bench.outputs = (self.OUTPUT,)
@@ -60,15 +58,12 @@ class ExtProvider(Provider):
     def size(self, request: Any, bench: Bench, stack: Stack, default: tuple[int, int], even: int = 1) -> None:
         """Width and height rounded up to the stack's multiple; what stands over is cropped away at the end."""
         asked = completed(request.width, request.height, default, stack.size_multiple, LARGEST)
-        made = tuple(round_up(side, stack.size_multiple) for side in asked)
-        result = tuple(round_up(side, even) for side in asked)
+        made, result = both_up(asked, stack.size_multiple), both_up(asked, even)
         for name, wanted, given in zip(("width", "height"), asked, result, strict=True):
             if wanted != given:
                 bench.unsupported(name, f"H.264 video has even sides: {given} instead of {wanted}", "size_rounded")
         bench.set(width=made[0], height=made[1])
-        if result != made:
-            left, top = (made[0] - result[0]) // 2, (made[1] - result[1]) // 2
-            bench.attach("crop", crop_width=result[0], crop_height=result[1], crop_x=left, crop_y=top)
+        bench.crop(made, result)
 
 
 def lora_uses(request: Any) -> list[LoraUse]:
