@@ -238,10 +238,11 @@ async def _collect(
     found: list[OutputFile] = []
     for output in outputs:
         files = [file for file in outcome.files.get(output.node, ()) if file.type == "output"]
-        for file in files or outcome.files.get(output.node, ()):
+        files = files or list(outcome.files.get(output.node, ()))
+        for file in files:
             name = f"{output.kind}-{len(found) + 1}{PurePosixPath(file.filename).suffix.lower()}"
             found.append(await _store(sink, f"{folder}/{name}", output.kind, await _bytes(engine, file)))
-        for text in outcome.text.get(output.node, ()) if output.kind == "text" else ():
+        for text in outcome.text.get(output.node, ()) if output.kind == "text" and not files else ():
             found.append(await _store(sink, f"{folder}/text-{len(found) + 1}.txt", "text", text.encode()))
     return tuple(found)
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from compiler.errors import ComfycError
+from runner.causes import blame
 from runner.engine.base import EngineError, EngineUnreachable, PromptLost, PromptRefused
 from runner.execute import RunEmpty, RunFailed, RunInterrupted
 from runner.job import Cause, JobError
@@ -98,7 +99,10 @@ def job_error(error: Exception) -> JobError:
     fault = fault_of(error)
     cause = POLICIES[fault].cause
     if isinstance(error, RunFailed):
-        return JobError(cause, str(error), error.outcome.node, error.outcome.node_type)
+        found, message = blame(str(error))
+        return JobError(
+            found if fault is Fault.NODE_ERROR else cause, message, error.outcome.node, error.outcome.node_type
+        )
     if fault is Fault.INTERNAL:
         return JobError(cause, "Something went wrong inside comfyc. Its log says more.")
     return JobError(cause, str(error))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from contextlib import aclosing, contextmanager
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -42,6 +43,8 @@ from runner.engine.socket import EventSocket
 _SENDS: Final = 3
 """How often a prompt is sent if each time the answer is lost and the engine does not know it."""
 _CHUNK: Final = 256 * 1024
+PARTNER_KEY: Final = "api_key_comfy_org"
+"""In extra_data: what partner nodes are paid with."""
 
 
 class ComfyClient:
@@ -74,6 +77,8 @@ class ComfyClient:
         self._remaining = 0
         self._boot = Boot(self.stats, self.history)
         self._catalog: tuple[str, Catalog] | None = None
+        self.partner_key = ""
+        """Comfy.org's API key, sent with graphs that hold a partner node, and with no other."""
 
     @property
     def name(self) -> str:
@@ -121,6 +126,10 @@ class ComfyClient:
                 raise EngineError("The engine's /object_info is not ComfyUI's") from None
         return self._catalog[1]
 
+    async def restock(self) -> None:
+        """Reads the catalog anew the next time: model files have come."""
+        self._catalog = None
+
     # --- files -------------------------------------------------------------------------------------------------
 
     async def upload(self, name: str, data: bytes, *, content_type: str) -> str:
@@ -154,6 +163,7 @@ class ComfyClient:
     async def run(self, submission: Submission) -> AsyncIterator[EngineEvent | Outcome]:
         """Submits and follows, or joins a prompt that the engine already has; see `Engine.run`."""
         admit(submission)
+        submission = await self._keyed(submission)
         prompt_id = submission.prompt_id
         with self._listening(submission) as inbox:
             await self._socket.ready()
@@ -239,6 +249,15 @@ class ComfyClient:
 
     def gone(self) -> bool:
         return self._marker is not None and not self._marker()
+
+    async def _keyed(self, submission: Submission) -> Submission:
+        if not self.partner_key:
+            return submission
+        catalog = self._catalog[1] if self._catalog else await self.catalog()
+        kinds = (catalog.get(str(node.get("class_type"))) for node in submission.prompt.values())
+        if not any(kind is not None and kind.api_node for kind in kinds):
+            return submission
+        return replace(submission, extra_data={PARTNER_KEY: self.partner_key, **submission.extra_data})
 
     # --- submitting --------------------------------------------------------------------------------------------
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from compiler import load_library
@@ -13,6 +15,10 @@ from runner.engine.options import EngineOptions
 
 if TYPE_CHECKING:
     from runner.engine.sandbox.server import Sandbox
+
+
+NO_KEY: Final = "comfyc-sandbox"
+"""What a sandbox of ours is given in place of a key, so that partner nodes draw and do not ask for one."""
 
 
 class EngineSpecError(ComfycError):
@@ -30,10 +36,16 @@ async def open_engines(spec: str, options: EngineOptions) -> list[Engine]:
     if words == ["managed"]:
         from runner.engine.managed import open_managed
 
-        return [*await open_managed(options)]
+        return _keyed([*await open_managed(options)], options)
     if not words:
         raise EngineSpecError(Fault("engine", "is empty", "Give `sandbox`, `managed` or the URL of a ComfyUI"))
-    return [ComfyClient(_address(word), timing=options.timing) for word in dict.fromkeys(words)]
+    return _keyed([ComfyClient(_address(word), timing=options.timing) for word in dict.fromkeys(words)], options)
+
+
+def _keyed(engines: Sequence[ComfyClient], options: EngineOptions) -> list[Engine]:
+    for engine in engines:
+        engine.partner_key = options.partner_key
+    return [*engines]
 
 
 def _address(word: str) -> str:
@@ -51,6 +63,7 @@ class SandboxEngine(ComfyClient):
     """A sandbox that runs inside this process, reached over loopback like any other engine."""
 
     sandbox: Sandbox
+    loras: Path | None = None
 
     @classmethod
     async def start(cls, name: str, options: EngineOptions) -> SandboxEngine:
@@ -66,8 +79,15 @@ class SandboxEngine(ComfyClient):
         )
         await sandbox.start()
         engine = cls(sandbox.url, name=name, timing=options.timing)
-        engine.sandbox = sandbox
+        engine.sandbox, engine.loras, engine.partner_key = sandbox, options.loras, NO_KEY
+        await engine.restock()
         return engine
+
+    async def restock(self) -> None:
+        """Offers what lies in the LoRA folder now."""
+        await super().restock()
+        if self.loras is not None and self.loras.is_dir():
+            self.sandbox.stock("loras", [file.name for file in sorted(self.loras.glob("*.safetensors"))])
 
     async def restart(self, why: str) -> None:
         """A new boot at the same address: after a device fault, as for a managed process."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from compiler.catalog import Catalog
@@ -25,6 +25,8 @@ class EngineOptions:
     sandbox_step_seconds: float = 0.02
     models: Path | None = None
     """Managed: the models folder; None takes that of the ComfyUI folder."""
+    loras: Path | None = None
+    """Sandbox: a folder whose files it offers as LoRA beside those of its catalog."""
     devices: tuple[str, ...] | None = None
     """Managed: CUDA_VISIBLE_DEVICES of the instances, in turn; None takes every GPU that nvidia-smi lists."""
     cpu: bool | None = None
@@ -32,3 +34,5 @@ class EngineOptions:
     arguments: tuple[str, ...] = ()
     """Managed: more arguments of ComfyUI's main.py."""
     timing: Timing | None = None
+    partner_key: str = field(default="", repr=False)
+    """Comfy.org's API key for partner nodes; a sandbox is never given it."""

@@ -120,6 +120,14 @@ class Pool:
         if isinstance(instance.engine, Restartable):
             self._spawn(self._restart(name, instance.engine, why))
 
+    async def restock(self) -> None:
+        """Looks at all instances anew: model files have come."""
+        for name, instance in list(self._instances.items()):
+            restock = getattr(instance.engine, "restock", None)
+            if restock is not None:
+                await restock()
+            await self._look(name)
+
     async def drain(self, name: str) -> None:
         """Takes no new work; returns once its slots are free."""
         self._update(name, standing=Standing.DRAINING, why="draining")

@@ -12,6 +12,7 @@ from PIL import Image
 
 from compiler.catalog import Catalog
 from compiler.catalog_parse import parse_catalog
+from compiler.graph.api_json import VALUE_KEY
 from runner.engine.sandbox import ops
 from runner.engine.sandbox.node import NodeContext, NodeResult
 
@@ -48,7 +49,7 @@ class OpsRunner:
             self._visit(graph, node, done)
         return done
 
-    def one(self, kind: str, **inputs: Any) -> Any:
+    def one(self, kind: str, /, **inputs: Any) -> Any:
         """The outputs of one node run on values; a single output comes without its tuple."""
         outputs = self._run_node("1", {"1": {"class_type": kind, "inputs": {}}}, inputs).outputs
         return outputs[0] if len(outputs) == 1 else outputs
@@ -78,6 +79,8 @@ class OpsRunner:
 
     def _value(self, graph: Graph, value: Any, done: dict[str, NodeResult]) -> list[Any]:
         """Every input as a list: one value, or the items of a list output."""
+        if isinstance(value, dict) and VALUE_KEY in value:  # a list that is no link
+            return [value[VALUE_KEY]]
         if not isinstance(value, list):
             return [value]
         source = self._visit(graph, value[0], done)

@@ -57,6 +57,11 @@ class Core:
             folder.mkdir(parents=True, exist_ok=True)
         self.worker.thread.start()
 
+    def restock(self, catalog: Catalog) -> None:
+        """Other model files: what prompts are judged by from now on, and GET /object_info. Classes stay the same."""
+        self.catalog = catalog
+        self._object_info = b""
+
     def stop(self) -> None:
         self.worker.stop()
 

@@ -41,6 +41,8 @@ class NodeContext:
     """Waits that many seconds, less if interrupted; what a sampler step 'costs' on the sandbox."""
     step_seconds: float = 0.02
     """Time that one sampler step takes."""
+    keyed: bool = False
+    """Whether the prompt came with a key for partner nodes."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from runner.engine.sandbox.core import Core
 from runner.engine.sandbox.files import exists
 from runner.engine.sandbox.http import answer, body, nothing
 from runner.engine.sandbox.prompt_queue import Item
-from runner.engine.sandbox.worker import SECRETS
+from runner.engine.sandbox.run import SECRETS
 
 _NO_PROMPT: Mapping[str, Any] = {
     "type": "no_prompt",

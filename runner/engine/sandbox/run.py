@@ -88,6 +88,8 @@ class Ending:
         return {"prompt": shown, "outputs": self.outputs, "status": status, "meta": self.meta}
 
 
+SECRETS: Final = ("auth_token_comfy_org", "api_key_comfy_org")
+"""Keys of extra_data by which partner nodes are paid; they never reach history."""
 _RING: Final = "Dependency cycle detected"
 
 
@@ -99,6 +101,7 @@ class Run:
         facts = cast("dict[str, Any]", extra_data) if isinstance(extra_data, dict) else None
         self.client: Any = facts.get("client_id") if facts is not None else None
         self.pnginfo: Any = facts.get("extra_pnginfo") if facts is not None else None
+        self._keyed = any((facts or {}).get(name) for name in SECRETS)
         self._previews = facts is None or facts.get("preview_method") != "none" or site.old
         self._no_extra = (
             "" if facts is not None else f"{type(cast('object', extra_data)).__name__!r} object has no attribute 'get'"
@@ -260,6 +263,7 @@ class Run:
             progress=self._on_progress,
             sleep=self.site.sleep,
             step_seconds=self.site.step_seconds,
+            keyed=self._keyed,
         )
 
     def _arguments(self, node_id: str) -> dict[str, list[Any]]:

@@ -83,6 +83,13 @@ class Sandbox:
         """Whether its port is open."""
         return self._listener is not None
 
+    def stock(self, folder: str, files: Iterable[str]) -> None:
+        """Offers these model files too, in a folder such as `loras`; from now on and after each boot."""
+        names = dict.fromkeys((*(self.catalog.files(folder) or ()), *files))
+        self.catalog = self.catalog.with_files({f"models/{folder}": tuple(names)})
+        if self._core is not None:
+            self._core.restock(self.catalog)
+
     async def __aenter__(self) -> Sandbox:
         await self.start()
         return self

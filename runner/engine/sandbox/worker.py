@@ -14,7 +14,7 @@ from runner.engine.sandbox.faults import Faults
 from runner.engine.sandbox.hub import Hub
 from runner.engine.sandbox.node import Interrupted, NodeFailure
 from runner.engine.sandbox.prompt_queue import Delivery, PromptQueue
-from runner.engine.sandbox.run import Ending, Folders, Ops, Run, Site
+from runner.engine.sandbox.run import SECRETS, Ending, Folders, Ops, Run, Site
 
 _IDLE: Final = 1000.0
 
@@ -100,7 +100,8 @@ class Worker:
             if not _can_be_key(client):  # ends ComfyUI's whole process
                 self._crash(None)
                 raise Died
-            run = Run(self._site, item.prompt_id, item.prompt, item.extra_data, item.outputs)
+            extra = {**item.extra_data, **delivery.secrets} if delivery.secrets else item.extra_data
+            run = Run(self._site, item.prompt_id, item.prompt, extra, item.outputs)
             ending = run.go()
         except Vanished:
             self.queue.finish(delivery.ticket, None)
@@ -163,10 +164,6 @@ class Worker:
                 raise NodeFailure(fault_kinds.DEVICE_TYPE, fault_kinds.DEVICE_TEXT)
             case _:
                 raise NodeFailure(fault.type, fault.message)
-
-
-SECRETS: Final = ("auth_token_comfy_org", "api_key_comfy_org")
-"""Keys of extra_data that never reach history."""
 
 
 def _can_be_key(client: Any) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 
 from compiler.catalog import NodeSchema
 from runner.engine.sandbox.node import NodeContext, NodeFailure, NodeResult
+from runner.engine.sandbox.ops.partner import partner
 from runner.engine.sandbox.ops.values import Conditioning, Latent, Picture, Reference, Symbol, digest
 
 REAL: Final = frozenset(
@@ -43,11 +44,15 @@ LOGIN_FIRST: Final = "Unauthorized: Please login first to use this node."
 def run_generic(kind: str, inputs: Mapping[str, Any], context: NodeContext) -> NodeResult:
     """Runs a node that has no implementation.
 
-    Errors: NodeFailure for a partner node, and for one that would have to make pictures, sound or the like.
+    A partner node draws a placeholder if the prompt came with a key, whichever: nobody is called.
+    Errors: NodeFailure for a partner node without a key, and for one that would have to make pictures, sound or the
+    like.
     """
     schema = context.schema
-    if schema.api_node:
+    if schema.api_node and not context.keyed:
         raise NodeFailure("Exception", LOGIN_FIRST)
+    if schema.api_node and (placeholder := partner(kind, schema, inputs)):
+        return placeholder
     real = sorted({type_ for type_, _ in schema.outputs if type_ in REAL})
     if real or not schema.outputs:
         what = f"it would have to make {', '.join(real)}" if real else "it writes files of its own"
