@@ -38,7 +38,9 @@ class Files(Protocol):
 
     async def get(self, tenant: str, ident: str) -> FileRecord | None: ...
 
-    async def by_key(self, key: str) -> FileRecord | None: ...
+    async def remove(self, key: str) -> None:
+        """Forgets the file that lay under a storage key, if there was one."""
+        ...
 
 
 class SqlFiles:
@@ -65,8 +67,9 @@ class SqlFiles:
     async def get(self, tenant: str, ident: str) -> FileRecord | None:
         return await self._one(files.c.id == ident, files.c.tenant == tenant)
 
-    async def by_key(self, key: str) -> FileRecord | None:
-        return await self._one(files.c.id == key.rpartition("/")[2], files.c.key == key)
+    async def remove(self, key: str) -> None:
+        change = files.delete().where(files.c.id == key.rpartition("/")[2], files.c.key == key)
+        await self._database.write(lambda connection: connection.execute(change))
 
     async def _one(self, *where: sa.ColumnElement[bool]) -> FileRecord | None:
         query = files.select().where(*where)
@@ -88,5 +91,5 @@ class MemoryFiles:
     async def get(self, tenant: str, ident: str) -> FileRecord | None:
         return self._rows.get((tenant, ident))
 
-    async def by_key(self, key: str) -> FileRecord | None:
-        return next((row for row in self._rows.values() if row.key == key), None)
+    async def remove(self, key: str) -> None:
+        self._rows = {ident: row for ident, row in self._rows.items() if row.key != key}

@@ -7,13 +7,14 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from compiler.media import Media
+from compiler.template.manifest import Asset
 from runner.events import Cancelled, fold
 from runner.job import Callback, Cause, Job, JobError, OutputFile, State
 from runner.store import outbox
@@ -42,6 +43,8 @@ class NewJob:
     request: Mapping[str, Any]
     template: str = ""
     media: Mapping[str, StoredMedia] | None = None
+    assets: Mapping[str, Asset] | None = None
+    """Imported models, by what the request calls them."""
     unsupported: Sequence[str] = ()
     callback: Callback | None = None
     priority: int = 0
@@ -57,6 +60,8 @@ class Row:
     """Number of the durable queue's entry for this job that counts; it grows with every retry."""
     worker: str
     """Executor that gave the job to an engine; empty before."""
+    assets: Mapping[str, Asset] = field(default_factory=dict[str, Asset])
+    """Imported models, by what the request calls them."""
 
 
 class JobStore:
@@ -108,6 +113,12 @@ class JobStore:
         """Unfinished jobs that nobody has written for `idle_s` seconds, oldest first."""
         query = sa.select(jobs).where(LIVE, jobs.c.updated_at <= time.time() - idle_s)
         return [_row(found) for found in await self._all(query.order_by(jobs.c.number).limit(limit))]
+
+    async def media_in_use(self) -> set[str]:
+        """Storage keys of the media that unfinished jobs were given."""
+        query = sa.select(jobs.c.media).where(LIVE)
+        found = await self._db.read(lambda connection: connection.execute(query).scalars().all())
+        return {stored["key"] for media in found for stored in media.values()}
 
     async def count(self) -> dict[str, int]:
         """Unfinished jobs by state."""
@@ -234,6 +245,7 @@ def _new_values(new: NewJob, job_id: str, now: float) -> dict[str, Any]:
         "provider": new.provider,
         "request": dict(new.request),
         "media": {value: asdict(stored) for value, stored in (new.media or {}).items()},
+        "assets": {value: asset.model_dump(mode="json") for value, asset in (new.assets or {}).items()},
         "callback": asdict(new.callback) if new.callback else None,
         "priority": new.priority,
         "template": new.template,
@@ -258,7 +270,12 @@ def _new_values(new: NewJob, job_id: str, now: float) -> dict[str, Any]:
 
 
 def _row(found: Mapping[Any, Any]) -> Row:
-    media = {value: StoredMedia(stored["key"], Media(**stored["media"])) for value, stored in found["media"].items()}
+    media = {
+        value: StoredMedia(stored["key"], Media(**stored["media"]), stored.get("number", 0))
+        for value, stored in found["media"].items()
+    }
+    rows: Mapping[str, Any] = found["assets"] or {}
+    assets = {value: Asset.model_validate(row) for value, row in rows.items()}
     error = found["error"]
     job = Job(
         id=found["id"],
@@ -286,7 +303,7 @@ def _row(found: Mapping[Any, Any]) -> Row:
         finished_at=_when(found["finished_at"]) if found["finished_at"] is not None else None,
         cancel_requested=bool(found["cancel_requested"]),
     )
-    return Row(job, media, found["run"], found["worker"])
+    return Row(job, media, found["run"], found["worker"], assets)
 
 
 def _when(seconds: float) -> datetime:

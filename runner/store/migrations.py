@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 import sqlalchemy as sa
 
-from runner.store.tables import metadata, schema_version
+from runner.store.tables import media, metadata, models, schema_version, subscriptions
 
 Step: TypeAlias = Callable[[sa.Connection], None]
 
@@ -20,7 +20,15 @@ class SchemaError(Exception):
     """The database was made by a newer comfyc."""
 
 
-STEPS: Final[Sequence[Step]] = ()
+def _numbers_and_models(connection: sa.Connection) -> None:
+    """Numbers and ends of media, imported models, subscriptions. Whoever changes one of these tables later writes it
+    out here first, as it was then."""
+    connection.execute(sa.text("ALTER TABLE jobs ADD COLUMN assets JSON"))
+    for table in (media, models, subscriptions):
+        table.create(connection)
+
+
+STEPS: Final[Sequence[Step]] = (_numbers_and_models,)
 """Step n brings a database of version n + 1 to version n + 2: version 1 is the first that was ever shipped."""
 
 

@@ -12,19 +12,23 @@ import sqlalchemy as sa
 metadata: Final = sa.MetaData()
 LIVE: Final = sa.text("finished_at IS NULL")
 PENDING: Final = sa.text("state = 'pending'")
+ENDING: Final = sa.text("expires_at IS NOT NULL")
+NUMBER: Final = sa.Integer().with_variant(sa.BigInteger, "postgresql")
+"""A primary key that counts up; SQLite does that for the type INTEGER alone."""
 
 schema_version: Final = sa.Table("schema_version", metadata, sa.Column("version", sa.Integer, primary_key=True))
 
 jobs: Final = sa.Table(
     "jobs",
     metadata,
-    sa.Column("number", sa.Integer().with_variant(sa.BigInteger, "postgresql"), primary_key=True, autoincrement=True),
+    sa.Column("number", NUMBER, primary_key=True, autoincrement=True),
     sa.Column("id", sa.Text, nullable=False, unique=True),
     sa.Column("tenant", sa.Text, nullable=False),
     sa.Column("dialect", sa.Text, nullable=False),
     sa.Column("provider", sa.Text, nullable=False),
     sa.Column("request", sa.JSON, nullable=False),
     sa.Column("media", sa.JSON, nullable=False),
+    sa.Column("assets", sa.JSON),  # compiler.Asset as JSON, by what the request calls an imported model
     sa.Column("callback", sa.JSON),
     sa.Column("priority", sa.Integer, nullable=False),
     sa.Column("template", sa.Text, nullable=False),
@@ -61,6 +65,52 @@ files: Final = sa.Table(
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("media", sa.JSON, nullable=False),  # compiler.media.Media as JSON
     sa.Column("created_at", sa.Double, nullable=False),
+)
+
+media: Final = sa.Table(
+    "media",
+    metadata,
+    sa.Column("number", NUMBER, primary_key=True, autoincrement=True),
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False, unique=True),  # where it lies in storage
+    sa.Column("beside", sa.JSON, nullable=False),  # keys of files that go with it: a video's poster
+    sa.Column("facts", sa.JSON),  # compiler.media.Media as JSON; a result's are found when it is first used again
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("expires_at", sa.Double),  # null: kept for ever
+    sa.Column("removing", sa.Boolean, nullable=False),  # its bytes are being deleted
+    sa.Index("media_ending", "expires_at", sqlite_where=ENDING, postgresql_where=ENDING),
+    sqlite_autoincrement=True,
+)
+
+models: Final = sa.Table(
+    "models",
+    metadata,
+    sa.Column("number", NUMBER, primary_key=True, autoincrement=True),
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),  # the source's id of it
+    sa.Column("state", sa.Text, nullable=False),  # importing, ready, failed
+    sa.Column("run", sa.Integer, nullable=False),  # which of the durable queue's entries for it counts
+    sa.Column("facts", sa.JSON, nullable=False),  # runner.models.source.ModelFacts as JSON
+    sa.Column("got", sa.BigInteger, nullable=False),  # bytes that have come
+    sa.Column("error", sa.Text, nullable=False),  # why it failed, safe to show
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("updated_at", sa.Double, nullable=False),
+    sa.UniqueConstraint("tenant", "version"),
+    sqlite_autoincrement=True,
+)
+
+subscriptions: Final = sa.Table(
+    "subscriptions",
+    metadata,
+    sa.Column("number", NUMBER, primary_key=True, autoincrement=True),
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("email", sa.Text, nullable=False),
+    sa.Column("plan", sa.Text, nullable=False),
+    sa.Column("period", sa.Text, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("updated_at", sa.Double, nullable=False),
+    sa.UniqueConstraint("tenant", "email", "plan"),
+    sqlite_autoincrement=True,
 )
 
 api_keys: Final = sa.Table(

@@ -18,8 +18,9 @@ from runner.job import Callback, Cause, Job, JobError, OutputFile, State
 from runner.store.database import Database, engine_url
 from runner.store.jobs import JobStore, NewJob, TooManyJobs
 from runner.store.media import StoredMedia
-from runner.store.migrations import SchemaError, migrate
+from runner.store.migrations import STEPS, SchemaError, migrate
 from runner.store.outbox import Delivery, Outbox
+from runner.store.shelf import Entry, SqlShelf
 from runner.store.tables import jobs, schema_version
 from runner.store.timings import Timings
 from runner.store.workers import Workers
@@ -245,14 +246,33 @@ async def test_migrations_run_in_order_and_once(database: Database) -> None:
         connection.execute(sa.text("UPDATE jobs SET colour = 'red'"))
 
     job = await JobStore(database).insert(NEW)
-    assert await database.write(lambda connection: migrate(connection, (add,))) == 2
-    assert await database.write(lambda connection: migrate(connection, (add, fill))) == 3
-    assert await database.write(lambda connection: migrate(connection, (add, fill))) == 3
+    newest = len(STEPS) + 1
+    assert await database.write(lambda connection: migrate(connection, (*STEPS, add))) == newest + 1
+    assert await database.write(lambda connection: migrate(connection, (*STEPS, add, fill))) == newest + 2
+    assert await database.write(lambda connection: migrate(connection, (*STEPS, add, fill))) == newest + 2
     assert done == [2, 3]
     query = sa.select(sa.text("colour")).select_from(jobs).where(jobs.c.id == job.id)
     assert await database.read(lambda connection: connection.scalar(query)) == "red"
-    with pytest.raises(SchemaError, match="version 3, this comfyc knows 1"):
+    with pytest.raises(SchemaError, match=f"version {newest + 2}, this comfyc knows {newest}"):
         await database.open()
+
+
+async def test_a_database_of_the_first_version_is_brought_forward(database: Database) -> None:
+    job = await JobStore(database).insert(NEW)
+
+    def as_it_was(connection: sa.Connection) -> None:
+        for table in ("media", "models", "subscriptions"):
+            connection.execute(sa.text(f"DROP TABLE {table}"))
+        connection.execute(sa.text("ALTER TABLE jobs DROP COLUMN assets"))
+        connection.execute(schema_version.update().values(version=1))
+
+    await database.write(as_it_was)
+    assert await database.write(migrate) == len(STEPS) + 1
+    row = await JobStore(database).get(job.id)
+    assert row is not None
+    assert row.assets == {}
+    (entry,) = await SqlShelf(database).put([Entry("acme", "uploads/a/b.png")])
+    assert entry.number == 1
 
 
 async def test_a_failed_migration_leaves_the_database_as_it_was(database: Database) -> None:
@@ -261,10 +281,10 @@ async def test_a_failed_migration_leaves_the_database_as_it_was(database: Databa
         raise RuntimeError("on purpose")
 
     with pytest.raises(RuntimeError):
-        await database.write(lambda connection: migrate(connection, (broken,)))
+        await database.write(lambda connection: migrate(connection, (*STEPS, broken)))
     version = await database.read(lambda connection: connection.scalar(sa.select(schema_version.c.version)))
     names = await database.read(lambda connection: {one["name"] for one in sa.inspect(connection).get_columns("jobs")})
-    assert version == 1
+    assert version == len(STEPS) + 1
     assert "colour" not in names
 
 
