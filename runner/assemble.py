@@ -6,7 +6,10 @@ import shlex
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from secrets import token_hex
+from urllib.parse import urlsplit
 
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from starlette.applications import Starlette
@@ -18,20 +21,29 @@ from runner.api.desk import ApiConfig
 from runner.api.dialects import webhook_encoder
 from runner.api.links import Links
 from runner.backend import Backend
+from runner.durable import Durable
 from runner.engine.open import open_engines
 from runner.engine.options import EngineOptions
 from runner.engine.pool import Pool
 from runner.engine.sandbox.stock import stock
 from runner.job import State
+from runner.models.download import MB, Downloader
+from runner.models.importer import Importer, Shelves
+from runner.models.rows import ModelRows
+from runner.models.source import Civitai
 from runner.secrets import url_secret, webhook_secret
-from runner.settings import Settings, SettingsError
+from runner.settings import TENANT, Settings, SettingsError
 from runner.store.database import Database
 from runner.store.files import SqlFiles
 from runner.store.guard import Guard
-from runner.store.keys import KeyRing, SqlKeys
+from runner.store.jobs import JobStore
+from runner.store.keys import PREFIX, KeyRing, SqlKeys
 from runner.store.media import MediaStore
 from runner.store.migrations import SchemaError
+from runner.store.retention import Lifetimes, Retention, shelve_outputs
+from runner.store.shelf import SqlShelf
 from runner.store.storage import LocalStorage
+from runner.store.subscriptions import SqlSubscriptions
 from runner.telemetry import Telemetry, Vitals
 
 
@@ -53,8 +65,10 @@ def engine_options(settings: Settings, library: Library, data: Path | None = Non
         sandbox_step_seconds=settings.sandbox_step_seconds,
         sandbox_catalog=stock(library, settings.sandbox_version),
         models=settings.models,
+        loras=settings.loras_dir,
         devices=settings.devices or None,
         arguments=tuple(shlex.split(settings.comfyui_arguments)),
+        partner_key=settings.comfy_org_key.get_secret_value(),
     )
 
 
@@ -78,7 +92,8 @@ async def assemble(settings: Settings, public_url: str) -> AsyncGenerator[Comfyc
     storage = LocalStorage(settings.storage_dir)
     links = Links(url_secret(settings), settings.public_url.rstrip("/") or public_url, settings.url_seconds)
     async with open_database(settings) as database, open_pool(settings, library) as pool:
-        media = MediaStore(storage, SqlFiles(database), guard)
+        files, shelf, lifetimes = SqlFiles(database), SqlShelf(database), Lifetimes(dict(settings.media_hours))
+        media = MediaStore(storage, files, guard, shelf, lifetimes)
         async with Backend(
             database,
             pool,
@@ -88,16 +103,15 @@ async def assemble(settings: Settings, public_url: str) -> AsyncGenerator[Comfyc
             encode_webhook=webhook_encoder(links),
             webhook_secret=webhook_secret(settings),
             client=guard.guarded_client,
+            models=lambda durable: model_importer(settings, database, durable, pool, library),
+            shelve=partial(shelve_outputs, shelf, lifetimes),
+            running=settings.running_jobs,
+            chores=(Retention(shelf, files, storage, JobStore(database).media_in_use).sweep,),
             count_job=telemetry.job,
             count_webhook=telemetry.webhook,
         ) as backend:
-            keys = key_ring(settings, database)
-            config = ApiConfig(
-                secret=links.secret,
-                public_url=settings.public_url,
-                url_seconds=settings.url_seconds,
-                active_jobs=settings.active_jobs,
-            )
+            own_key = f"{PREFIX}{token_hex(32)}" if settings.alone else ""
+            keys = key_ring(settings, database, own_key)
 
             async def vitals() -> Vitals:
                 count = await backend.jobs.count()
@@ -105,7 +119,17 @@ async def assemble(settings: Settings, public_url: str) -> AsyncGenerator[Comfyc
                 return Vitals(True, health, count.get(State.QUEUED, 0), count.get(State.RUNNING, 0))
 
             app = create_app(
-                backend.service, media, storage, keys, config, guard=guard, telemetry=telemetry, vitals=vitals
+                backend.service,
+                media,
+                storage,
+                keys,
+                api_config(settings, links.secret, own_key),
+                guard=guard,
+                telemetry=telemetry,
+                vitals=vitals,
+                library=library,
+                models=backend.models,
+                subscriptions=SqlSubscriptions(database),
             )
             yield Comfyc(app, keys, pool)
 
@@ -121,9 +145,36 @@ async def open_pool(settings: Settings, library: Library) -> AsyncGenerator[Pool
         await pool.stop()
 
 
-def key_ring(settings: Settings, database: Database) -> KeyRing:
-    """The keys of the settings and of the database."""
+def api_config(settings: Settings, secret: bytes, own_key: str) -> ApiConfig:
+    """What the API needs of the settings; `secret` signs its links, `own_key` is that of this process's own page."""
+    return ApiConfig(
+        secret=secret,
+        public_url=settings.public_url,
+        url_seconds=settings.url_seconds,
+        active_jobs=settings.active_jobs,
+        running_jobs=settings.running_jobs,
+        queued_jobs=settings.queued_jobs,
+        llm_backend=settings.llm_backend,
+        llm_model=settings.llm_model,
+        local_key=own_key,
+    )
+
+
+def model_importer(settings: Settings, database: Database, durable: Durable, pool: Pool, library: Library) -> Importer:
+    """What brings LoRA from the source of the settings into the engines' folder. The source's own host is the
+    operator's choice, so it may be a private one; where it sends downloads to may not."""
+    host = urlsplit(settings.civitai_url).hostname or ""
+    guard = Guard((*settings.allow_hosts, host))
+    source = Civitai(guard, settings.civitai_url, settings.civitai_token.get_secret_value())
+    downloader = Downloader(guard, settings.civitai_url, source.headers, settings.model_limit_mb * MB)
+    shelves = Shelves(settings.loras_dir, library.tables["base_models"], pool.restock)
+    return Importer(ModelRows(database), source, downloader, durable, shelves)
+
+
+def key_ring(settings: Settings, database: Database, own_key: str = "") -> KeyRing:
+    """The keys of the settings and of the database, and one for this process's own page."""
     fixed = [(tenant, key.get_secret_value()) for tenant, key in settings.api_keys]
+    fixed += [(TENANT, own_key)] if own_key else []
     return KeyRing(SqlKeys(database), fixed, [key.get_secret_value() for key in settings.admin_keys])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
@@ -12,8 +12,11 @@ import structlog
 
 from compiler import Catalog, Library
 from runner.durable import Durable, rank
+from runner.feed import Feed
 from runner.job import Job
 from runner.live import Live
+from runner.models.importer import MODELS, Importer
+from runner.models.importer import SLOTS as MODEL_SLOTS
 from runner.placing import Leases
 from runner.service import MediaResolver, Service
 from runner.store.database import Database
@@ -23,12 +26,13 @@ from runner.store.storage import Storage
 from runner.store.timings import Timings
 from runner.takeover import Takeover
 from runner.webhooks import SLOTS, WEBHOOKS, Signer, Webhooks
-from runner.worker import JOBS, Worker
+from runner.worker import JOBS, Shelve, Worker
 
 SWEEP_S: Final = 10.0
 """How often unfinished jobs and webhooks without a task are looked for."""
 KEEP_TASKS_S: Final = 3 * 86400.0
 FORGET_EVERY: Final = 360
+"""Sweeps between forgetting old tasks: an hour."""
 SHARED_S: Final = 0.2
 """How old what is known of another process's job may be."""
 ALONE_S: Final = 5.0
@@ -56,6 +60,10 @@ class Backend:
         webhook_secret: str,
         client: Callable[[], httpx2.AsyncClient],
         webhook_delays_s: tuple[float, ...] | None = None,
+        models: Callable[[Durable], Importer] | None = None,
+        shelve: Shelve | None = None,
+        running: int | None = None,
+        chores: Sequence[Callable[[], Awaitable[object]]] = (),
         silent_s: float = 6.0,
         look_ahead: int | None = None,
         poll_s: float = 0.1,
@@ -65,6 +73,7 @@ class Backend:
     ) -> None:
         """`look_ahead`: how many jobs more than slots this process takes, so that it can choose among them; None: as
         many as slots on SQLite, none on PostgreSQL, where another process might have a free slot for them.
+        `models` makes what imports models; `shelve` and `running`: see Worker; `chores` are done at every sweep.
         `count_job` hears of each job that is accepted here and of each that ends here; `count_webhook` of each try:
         `delivered`, `failed` or `dead`."""
         slots = sum(instance.slots for instance in pool.instances())
@@ -73,7 +82,9 @@ class Backend:
         self.jobs, self.outbox, self.timings = JobStore(database), Outbox(database), Timings(database)
         self.live = Live(self.jobs, fresh_s=ALONE_S if database.sqlite else SHARED_S)
         self.durable = Durable(database.url.render_as_string(hide_password=False), poll_s=poll_s)
-        self._count_job, self._poll_s = count_job, poll_s
+        self.models = models(self.durable) if models else None
+        feed = Feed()
+        self._count_job, self._poll_s, self._chores = count_job, poll_s, tuple(chores)
         more: dict[str, Any] = {"delays_s": webhook_delays_s} if webhook_delays_s is not None else {}
         self.webhooks = Webhooks(
             self.outbox,
@@ -93,6 +104,9 @@ class Backend:
             library,
             storage,
             self.timings,
+            feed=feed,
+            shelve=shelve,
+            running=running,
             ended=self._job_ended,
             timeout_s=timeout_s,
         )
@@ -105,6 +119,8 @@ class Backend:
             catalogs,
             library,
             media,
+            self.models,
+            feed=feed,
             accepted=count_job,
             ended=self._job_ended,
         )
@@ -116,6 +132,9 @@ class Backend:
         allowed = await self._takeover.join()
         self.durable.handle(JOBS, self.worker.run, max(allowed, self.slots))
         self.durable.handle(WEBHOOKS, self.webhooks.deliver, SLOTS, poll_s=4 * self._poll_s)  # nobody waits for it
+        if self.models is not None:
+            self.durable.handle(MODELS, self.models.run, MODEL_SLOTS, poll_s=4 * self._poll_s)
+            self._chores += (self.models.sweep,)
         await self.worker.start()
         await self.durable.start()
         self._takeover.start()
@@ -168,6 +187,8 @@ class Backend:
                 await self.sweep()
                 if turn % FORGET_EVERY == 0:
                     await self.durable.forget(KEEP_TASKS_S)
+                for chore in self._chores:
+                    await chore()
             except Exception:
                 log.exception("sweep failed")
 

@@ -40,6 +40,7 @@ class Cause(StrEnum):
     INVALID = "invalid"  # the graph or the media were refused: the request's fault, never retried
     OUT_OF_MEMORY = "out_of_memory"
     NODE_ERROR = "node_error"  # a node raised
+    PROVIDER = "provider"  # a service that a node calls failed, or refuses our key
     ENGINE_LOST = "engine_lost"  # crash, restart or vanished prompt, retries used up
     UNAVAILABLE = "unavailable"  # no engine could take it
     MODERATION = "moderation"
@@ -73,6 +74,10 @@ class OutputFile:
     height: int = 0
     poster: str = ""
     """Storage key of a video's poster picture (its first frame, PNG)."""
+    number: int = 0
+    """What callers of numeric dialects call it; a later request of theirs may use it."""
+    expires_at: float | None = None
+    """When it stops being there, seconds since the epoch; None: never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,10 @@ class Callback:
 
     url: str
     token: str = ""
+    once: bool = False
+    """One try, whatever becomes of it."""
+    timeout_s: float | None = None
+    """How long the receiver may take; None: as long as any."""
 
 
 @dataclass(frozen=True, slots=True)

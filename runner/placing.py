@@ -44,8 +44,11 @@ class Run:
 class Placing:
     """Chooses among the pool's instances. `runs` are the jobs that the process has in hand; it changes."""
 
-    def __init__(self, pool: Leases, runs: Mapping[str, Run], clock: Callable[[], float]) -> None:
-        self._pool, self._runs, self._clock = pool, runs, clock
+    def __init__(
+        self, pool: Leases, runs: Mapping[str, Run], clock: Callable[[], float], running: int | None = None
+    ) -> None:
+        """`running`: most jobs of one tenant that run here at once; None: any number."""
+        self._pool, self._runs, self._clock, self._running = pool, runs, clock, running
 
     def choose(self, current: Run) -> str | None:
         """This job's place in the plan for all that wait; None to go on waiting."""
@@ -53,9 +56,16 @@ class Placing:
             return next((one.name for one in self._pool.instances() if one.free), None)
         if current.only and current.only not in {one.name for one in self.ready()}:
             current.only = ""
-        waiting = [_waiting(run) for run in self._runs.values() if not run.instance]
+        waiting = [_waiting(run) for run in self._runs.values() if not run.instance and self._may(run)]
         made = assign(waiting, [self._place(one) for one in self.ready()], self._clock())
         return next((one.instance for one in made if one.job_id == current.row.job.id), None)
+
+    def _may(self, run: Run) -> bool:
+        """Whether the tenant has room for one more; a prompt that an engine has already needs none."""
+        if self._running is None or run.only:
+            return True
+        tenant = run.row.job.tenant
+        return sum(one.row.job.tenant == tenant for one in self._runs.values() if one.instance) < self._running
 
     def ready(self) -> list[Instance]:
         """Instances that take work, whether or not a slot is free."""

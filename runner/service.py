@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Container, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import structlog
 
-from compiler import Library, Media, MediaRef, TargetError, compile_request, parse_request
+from compiler import Asset, AssetRef, Compiled, Library, Media, MediaRef, RequestError, TargetError
 from runner.durable import Durable, rank
+from runner.feed import Feed, News
 from runner.job import Callback, Job
 from runner.live import Live
 from runner.store.jobs import JobStore, NewJob, TooManyJobs
 from runner.store.media import StoredMedia
+from runner.work import Work, parse_work
 
 if TYPE_CHECKING:
     from compiler.catalog import Catalog
@@ -51,9 +53,23 @@ class Canceller(Protocol):
 
 
 class MediaResolver(Protocol):
-    async def resolve(self, tenant: str, ref: MediaRef) -> StoredMedia:
-        """The stored medium that a reference means. RequestError if there is none."""
+    async def resolve(self, tenant: str, ref: MediaRef, dialect: str = "") -> StoredMedia:
+        """The stored medium that a reference means; `dialect` says how long a new one is kept. RequestError if there
+        is none."""
         ...
+
+
+class ModelResolver(Protocol):
+    async def assets(self, tenant: str, refs: Sequence[AssetRef]) -> Mapping[str, Asset]:
+        """The imported models that references mean, by their value. RequestError if one is unknown or of no use."""
+        ...
+
+
+class NoModels:
+    """Nothing was imported: what the library does not know is unknown."""
+
+    async def assets(self, tenant: str, refs: Sequence[AssetRef]) -> Mapping[str, Asset]:
+        return {}
 
 
 class Service:
@@ -68,12 +84,16 @@ class Service:
         instances: Instances,
         library: Library,
         media: MediaResolver,
+        models: ModelResolver | None = None,
+        feed: Feed | None = None,
         accepted: Callable[[Job], object] = lambda job: None,
         ended: Callable[[Job], object] = lambda job: None,
     ) -> None:
         """`accepted` hears of each new job, `ended` of each that a cancellation ended before an engine had it."""
         self._store, self._live, self._durable, self._worker = store, live, durable, worker
         self._instances, self._library, self._media = instances, library, media
+        self._models = models or NoModels()
+        self._feed = feed or Feed()
         self._accepted, self._ended = accepted, ended
 
     async def submit(
@@ -91,19 +111,19 @@ class Service:
 
         Raises RequestError (400), TooManyJobs (429: `limit` unfinished jobs of the tenant), NoEngine (503).
         """
-        provider, parsed = parse_request(dialect, body, operation=operation)
-        request = provider.with_seed(parsed, secrets.randbelow(SEEDS))
-        stored = {ref.value: await self._media.resolve(tenant, ref) for ref in provider.media_refs(request)}
-        media = {value: found.media for value, found in stored.items()}
-        template, unsupported = self._compile(provider, request, media)
+        work = parse_work(dialect, body, self._library, operation=operation).with_seed(secrets.randbelow(SEEDS))
+        assets = await self._assets(tenant, work)
+        stored = await self._stored(tenant, work)
+        compiled, _ = self._compile(work, {value: found.media for value, found in stored.items()}, assets)
         new = NewJob(
             tenant=tenant,
-            dialect=provider.dialect,
-            provider=provider.name,
-            request=request.model_dump(mode="json", exclude_unset=True),
-            template=template,
+            dialect=work.dialect,
+            provider=work.provider,
+            request=work.stored,
+            template=compiled.plan.template,
             media=stored,
-            unsupported=unsupported,
+            assets=assets,
+            unsupported=tuple(map(str, compiled.unsupported)),
             callback=callback,
             priority=priority,
         )
@@ -115,6 +135,32 @@ class Service:
             # The job is accepted: the sweep finds it in the table and queues it.
             log.exception("queueing failed, the sweep will repair it", job_id=job.id)
         return job
+
+    async def preview(
+        self,
+        tenant: str,
+        dialect: str,
+        body: Mapping[str, Any],
+        *,
+        operation: str = "",
+        known: MutableMapping[str, Media] | None = None,
+    ) -> tuple[Compiled, Catalog]:
+        """What `submit` would make of it now, and the catalog that it was compiled for; nothing is kept but media.
+
+        `known`: media that such references mean, in place of a look-up; what is found is put in.
+        Raises RequestError (400), NoEngine (503).
+        """
+        work = parse_work(dialect, body, self._library, operation=operation)
+        media: MutableMapping[str, Media] = known if known is not None else {}
+        for value, found in (await self._stored(tenant, work, skip=media)).items():
+            media[value] = found.media
+        return self._compile(work, media, await self._assets(tenant, work), "comfyc")
+
+    def catalog(self) -> Catalog:
+        """What an instance offers, for checks without a request. Raises NoEngine (503)."""
+        for found in self._instances.catalogs():
+            return found
+        raise NoEngine("No engine answers now. Try again later.")
 
     async def get(self, tenant: str, ident: int | str) -> Job | None:
         """A job by number or id; None for an unknown one and for another tenant's."""
@@ -147,16 +193,39 @@ class Service:
         """The job now and after each change; ends with a terminal state."""
         return self._live.watch(job_id)
 
-    def _compile(self, provider: Any, request: Any, media: Mapping[str, Media]) -> tuple[str, tuple[str, ...]]:
-        """Compiles for any instance, so that the caller hears of errors at once; (template, what is not honoured)."""
+    def follow(self, job_id: str) -> AsyncIterator[Job | News]:
+        """As `subscribe`, and what the nodes do meanwhile, if the job runs in this process."""
+        return self._feed.watch(job_id, self._live.watch(job_id))
+
+    async def _stored(self, tenant: str, work: Work, skip: Container[str] = ()) -> dict[str, StoredMedia]:
+        """The request's media, those with addresses fetched at the same time. RequestError with every fault found."""
+        refs = {ref.value: ref for ref in work.media_refs() if ref.value not in skip}
+        found = await asyncio.gather(
+            *(self._media.resolve(tenant, ref, work.dialect) for ref in refs.values()), return_exceptions=True
+        )
+        wrong = [one for one in found if isinstance(one, BaseException)]
+        faults = [fault for one in wrong if isinstance(one, RequestError) for fault in one.faults]
+        if any(not isinstance(one, RequestError) for one in wrong):
+            raise next(one for one in wrong if not isinstance(one, RequestError))
+        if faults:
+            raise RequestError(*faults)
+        return {value: one for value, one in zip(refs, found, strict=True) if isinstance(one, StoredMedia)}
+
+    async def _assets(self, tenant: str, work: Work) -> Mapping[str, Asset]:
+        refs = [ref for ref in work.asset_refs() if ref.value not in self._library.assets]
+        return await self._models.assets(tenant, refs) if refs else {}
+
+    def _compile(
+        self, work: Work, media: Mapping[str, Media], assets: Mapping[str, Asset], prefix: str = "comfyc/check"
+    ) -> tuple[Compiled, Catalog]:
+        """Compiles for any instance, so that the caller hears of errors at once."""
         missing: TargetError | None = None
+        library = self._library.extended(assets)
         for catalog in self._instances.catalogs():
             try:
-                compiled = compile_request(provider, request, media, self._library, catalog, prefix="comfyc/check")
+                return work.compile(media, library, catalog, prefix), catalog
             except TargetError as error:
                 missing = error
-            else:
-                return compiled.plan.template, tuple(map(str, compiled.unsupported))
         if missing is not None:
             raise NoEngine(f"No engine has what this request needs. {missing}") from missing
         raise NoEngine("No engine answers now. Try again later.")

@@ -7,7 +7,9 @@ The TOML file is `./comfyc.toml`, or the one that `COMFYC_CONFIG` names; its key
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, cast
 
@@ -22,6 +24,8 @@ from pydantic_settings import (
 
 from compiler.errors import ComfycError, Fault, nearest
 
+TENANT: Final = "default"
+"""Tenant of the key that is made on first start."""
 FOREIGN: Final = ("COMFYC_TEST_", "COMFYC_ENGINE_URL", "COMFYC_RECORDINGS")
 """Variables that only the tests read."""
 
@@ -49,8 +53,25 @@ def _keys(value: Any) -> Any:
     return tuple((tenant, key) for tenant, _, key in pairs)
 
 
+def _hours(value: Any) -> Any:
+    """`dialect:hours,…` → ((dialect, hours), …); a TOML table `{dialect = 24}` works too."""
+    if isinstance(value, Mapping):
+        return tuple(cast("Mapping[str, float]", value).items())
+    if not isinstance(value, str):
+        return value
+    pairs = [word.partition(":") for word in _words(value)]
+    if any(not dialect or not _is_number(hours) for dialect, _, hours in pairs):
+        raise ValueError("write it as dialect:hours,dialect:hours")
+    return tuple((dialect, float(hours)) for dialect, _, hours in pairs)
+
+
+def _is_number(text: str) -> bool:
+    return bool(re.fullmatch(r"\d{1,6}(\.\d{1,6})?", text))
+
+
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_words)]
+Hours = Annotated[tuple[tuple[str, float], ...], NoDecode, BeforeValidator(_hours)]
 Keys = Annotated[tuple[tuple[str, SecretStr], ...], NoDecode, BeforeValidator(_keys)]
 
 
@@ -81,9 +102,11 @@ class Settings(BaseSettings):
     instances: int = Field(1, ge=1, le=64)
     """How many sandboxes or managed ComfyUI processes to start."""
     models: Path | None = None
-    """Models folder of managed ComfyUI processes; empty for that of COMFYUI_HOME."""
+    """Models folder of managed ComfyUIs (empty: COMFYUI_HOME's), or of attached ones; imported LoRA go there."""
     devices: Words = ()
     """CUDA_VISIBLE_DEVICES of the managed processes, in turn, separated by commas; empty for every GPU there is."""
+    comfy_org_key: SecretStr = SecretStr("")
+    """Comfy.org's API key, which pays for partner nodes; sent to ComfyUI with graphs that hold one, and no others."""
     comfyui_arguments: str = ""
     """More arguments of ComfyUI's main.py for managed processes, as in a shell: `--lowvram --fast`."""
     sandbox_version: Literal["0.3.64", "0.8.0"] = "0.8.0"
@@ -96,6 +119,22 @@ class Settings(BaseSettings):
     """Folders of graph templates read beside the shipped ones, separated by commas."""
     active_jobs: int = Field(6, ge=1)
     """Most unfinished jobs of one tenant; one more is answered 429."""
+    running_jobs: int = Field(30, ge=1)
+    """Most jobs of one tenant that run at once in one process; for Fusara's API also part of the next limit."""
+    queued_jobs: int = Field(200, ge=0)
+    """Most jobs of one tenant that wait beside those in Fusara's API; one more is answered 429."""
+    media_hours: Hours = (("fusara", 24.0),)
+    """How long uploads and results are kept, `dialect:hours,…`; those of other dialects, or with 0, for ever."""
+    civitai_url: str = "https://civitai.com"
+    """Address of the API that LoRA are imported from: Civitai, or a mirror of it."""
+    civitai_token: SecretStr = SecretStr("")
+    """Token of a Civitai account, for models that want one; sent to that address alone."""
+    model_limit_mb: int = Field(4096, ge=1)
+    """Largest model file that is imported, MB."""
+    llm_backend: Literal["", "openai", "anthropic", "gemini", "ollama"] = ""
+    """Protocol of the language model that prompts are enhanced with; its key is in the engine's environment."""
+    llm_model: str = ""
+    """That model's name there, `gpt-4o-mini`."""
     api_keys: Keys = ()
     """Fixed API keys, `tenant:key,…`; beside those made by `comfyc keys create`."""
     admin_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_words)] = ()
@@ -114,9 +153,21 @@ class Settings(BaseSettings):
     """`console` for people, `json` for one object a line."""
 
     @property
+    def alone(self) -> bool:
+        """Whether only this machine can reach the API, and nobody was given a key in the settings."""
+        here = self.host == "localhost" or _is_loopback(self.host)
+        return here and not (self.api_keys or self.admin_keys or self.public_url)
+
+    @property
     def database_url(self) -> str:
         """The database in use, the default filled in."""
         return self.database or f"sqlite:///{(self.data / 'comfyc.db').absolute()}"
+
+    @property
+    def loras_dir(self) -> Path:
+        """Where imported LoRA go: the folder that the engines look for them in."""
+        home = self.comfyui_home / "models" if self.comfyui_home else self.data / "models"
+        return (self.models or home) / "loras"
 
     @property
     def storage_dir(self) -> Path:
@@ -134,6 +185,13 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Command line, environment, TOML file; no .env and no secret files."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, config_file())
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def config_file() -> Path:

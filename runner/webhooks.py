@@ -1,11 +1,12 @@
 """Webhooks: each end of a job that wants one is told at least once, under one id, signed as Standard Webhooks has it.
 
-A delivery is a task of the durable queue; a failed one is followed by another with a delay, up to some 28 hours. What
-becomes of it never touches the job.
+A delivery is a task of the durable queue; a failed one is followed by another with a delay, up to some 28 hours, unless
+the caller wants one try alone (Callback.once). What becomes of it never touches the job.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -19,7 +20,7 @@ import httpx2
 import structlog
 
 from runner.durable import Durable
-from runner.job import Job
+from runner.job import Callback, Job
 from runner.store.guard import AddressRefused
 from runner.store.jobs import JobStore
 from runner.store.outbox import Delivery, Message, Outbox
@@ -125,27 +126,33 @@ class Webhooks:
         row = await self._jobs.get(message.job_id)
         if row is None:
             return "the job is gone", True
+        callback = row.job.callback or Callback(message.url)
         try:
             body = json.dumps(self._encode(row.job), ensure_ascii=False, separators=(",", ":")).encode()
         except Exception as error:
             log.exception("webhook body failed", job_id=message.job_id)
-            return f"the body could not be made ({type(error).__name__})", False
+            return f"the body could not be made ({type(error).__name__})", callback.once
         headers = {
             "content-type": "application/json",
             "user-agent": "comfyc",
             **({"authorization": f"Bearer {message.token}"} if message.token else {}),
             **self._signer.headers(message.id, int(self._clock()), body),
         }
-        return await self._post(message.url, body, headers)
+        error, final = await self._post(message.url, body, headers, callback.timeout_s)
+        return error, final or callback.once
 
-    async def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[str, bool]:
+    async def _post(self, url: str, body: bytes, headers: Mapping[str, str], limit_s: float | None) -> tuple[str, bool]:
+        """`limit_s`: how long the receiver may take; None: as long as the client has patience."""
         if self._client is None:
             self._client = self._make_client()
         try:
-            async with self._client.stream("POST", url, content=body, headers=headers) as response:
+            async with (
+                asyncio.timeout(limit_s),
+                self._client.stream("POST", url, content=body, headers=headers) as response,
+            ):
                 status = response.status_code  # the answer's body is not read: it may have no end
         except AddressRefused as error:
             return str(error), True
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:  # TimeoutError is an OSError
             return f"{type(error).__name__}: the receiver could not be reached", False
         return ("", False) if 200 <= status < 300 else (f"the receiver answered {status}", status == GONE)

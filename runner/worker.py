@@ -9,16 +9,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import uuid4
 
 import structlog
 
-from compiler import Compiled, Library, TargetError, compile_request, parse_request
+from compiler import Compiled, Library, TargetError
 from runner.durable import Durable, rank
 from runner.engine.base import Engine, EngineError, Where
 from runner.engine.instance import Instance
@@ -35,12 +35,14 @@ from runner.events import (
 )
 from runner.execute import Bytes, Result, RunCancelled, execute
 from runner.failures import POLICIES, Fault, delay_s, fault_of, job_error
-from runner.job import Cause, Job, JobError
+from runner.feed import Feed
+from runner.job import Cause, Job, JobError, OutputFile
 from runner.live import Live
 from runner.placing import Leases, Placing, Run
 from runner.store.jobs import JobStore, Row
 from runner.store.storage import Storage, read
 from runner.store.timings import Timings
+from runner.work import parse_work
 
 JOBS: Final = "jobs"
 """The durable queue of jobs."""
@@ -51,6 +53,10 @@ MAX_ATTEMPTS: Final = 25
 TIMEOUT_S: Final = 3600.0
 
 log = structlog.get_logger("comfyc.worker")
+
+
+Shelve: TypeAlias = Callable[[Job, tuple[OutputFile, ...]], Awaitable[tuple[OutputFile, ...]]]
+"""Gives the results of a job their numbers and their end."""
 
 
 class LostJob(Exception):
@@ -78,16 +84,22 @@ class Worker:
         storage: Storage,
         timings: Timings,
         *,
+        feed: Feed | None = None,
+        shelve: Shelve | None = None,
+        running: int | None = None,
         ended: Callable[[Job], object] = lambda job: None,
         timeout_s: float = TIMEOUT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`ended` hears of each job that reached its end here, after it was stored."""
+        """`feed` hears what the nodes do, `ended` of each job that reached its end here, after it was stored. `shelve`
+        gives results their numbers; `running` is how many jobs of one tenant run here at once, None: any number."""
         self._store, self._live, self._durable, self._pool = store, live, durable, pool
         self._library, self._storage, self._timings = library, storage, timings
+        self._feed = feed or Feed()
         self._ended, self._timeout_s, self._clock = ended, timeout_s, clock
         self._runs: dict[str, Run] = {}
-        self._placing = Placing(pool, self._runs, clock)
+        self._shelve = shelve or _as_they_are
+        self._placing = Placing(pool, self._runs, clock, running)
         self._pasts: dict[str, _Past] = {}
         self._uploads: dict[tuple[str, str], set[str]] = {}
         self._dirty: set[str] = set()
@@ -222,6 +234,7 @@ class Worker:
                 fresh=fresh,
                 known_uploads=self._uploads.setdefault((instance.name, instance.boot), set()),
                 stop=current.stop,
+                watch=lambda event: self._feed.take(job.id, event),
             )
 
     def _emit(self, current: Run, event: Event) -> None:
@@ -234,7 +247,8 @@ class Worker:
     # --- how it ends -------------------------------------------------------------------------------------------
 
     async def _succeeded(self, current: Run, compiled: Compiled, instance: Instance, result: Result) -> None:
-        await self._finish(current, Succeeded(result.outputs, _now()))
+        outputs = await self._shelve(current.job, result.outputs)
+        await self._finish(current, Succeeded(outputs, _now()))
         plan = compiled.plan
         await self._timings.add(plan.template, instance.name, result.seconds, sum(plan.steps.values()))
 
@@ -249,6 +263,7 @@ class Worker:
             ended = fold(job, Cancelled(event.at))  # somebody asked for that before it succeeded
             if not await self._store.finish(ended):
                 raise LostJob("another attempt has begun")
+        self._feed.ended(ended)
         current.job = self._live.put(ended)
         self._pasts.pop(job.id, None)
         log.info("job ended", job_id=job.id, state=ended.state.value, attempt=ended.attempt, instance=ended.instance)
@@ -316,10 +331,10 @@ class Worker:
     def _compiled(self, row: Row, instance: Instance, attempt: int) -> Compiled:
         """The prefix holds the attempt: no attempt finds its outputs in the engine's cache, which lists no files."""
         assert instance.catalog is not None
-        provider, request = parse_request(row.job.dialect, row.job.request, operation="")
+        work = parse_work(row.job.dialect, row.job.request, self._library)
         media = {value: stored.media for value, stored in row.media.items()}
-        prefix = f"comfyc/{row.job.id}-{attempt}"
-        return compile_request(provider, request, media, self._library, instance.catalog, prefix=prefix)
+        library = self._library.extended(row.assets)
+        return work.compile(media, library, instance.catalog, f"comfyc/{row.job.id}-{attempt}")
 
     def _files(self, current: Run) -> frozenset[str]:
         """Model files of its graph, by the first catalog that it compiles for."""
@@ -366,6 +381,10 @@ class Worker:
         task: asyncio.Task[None] = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def _as_they_are(job: Job, outputs: tuple[OutputFile, ...]) -> tuple[OutputFile, ...]:
+    return outputs
 
 
 async def _cancel_quietly(engine: Engine, prompt_id: str) -> None:

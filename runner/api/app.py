@@ -13,17 +13,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from runner.api.desk import ApiConfig, Desk, Jobs
+from compiler import Library
+from runner.api.desk import ApiConfig, Desk, Jobs, Models, NoModels, shipped_library
 from runner.api.dialects import dialect_at, dialects
 from runner.api.gate import Gate
 from runner.api.links import Links
 from runner.api.media_files import media_route
 from runner.api.openapi import ABOUT, document
 from runner.api.problem import Problem, problem_of
+from runner.api.studio import studio_routes
 from runner.store.guard import Guard
 from runner.store.keys import KeyRing
 from runner.store.media import MediaStore
 from runner.store.storage import Storage
+from runner.store.subscriptions import MemorySubscriptions, Subscriptions
 from runner.telemetry import Telemetry, Vitals
 
 FORM_EXTRA: Final = 128 * 1024
@@ -48,10 +51,26 @@ def create_app(
     guard: Guard | None = None,
     telemetry: Telemetry | None = None,
     vitals: Pulse = _no_vitals,
+    library: Library | None = None,
+    models: Models | None = None,
+    subscriptions: Subscriptions | None = None,
 ) -> Starlette:
-    """The app. `guard` judges callback URLs; `vitals` is asked by /readyz and /metrics."""
+    """The app. `guard` judges callback URLs; `vitals` is asked by /readyz and /metrics; `library` has the templates
+    that are served, by default the shipped ones."""
     links = Links(config.secret, config.public_url.rstrip("/"), config.url_seconds)
-    desk = Desk(service, media, storage, keys, guard or Guard(), links, telemetry or Telemetry(), config)
+    desk = Desk(
+        service,
+        media,
+        storage,
+        keys,
+        guard or Guard(),
+        links,
+        telemetry or Telemetry(),
+        config,
+        library or shipped_library(),
+        models or NoModels(),
+        subscriptions or MemorySubscriptions(),
+    )
     routes = [route for dialect in dialects().values() for route in dialect.routes(desk)]
 
     async def refused(request: Request, error: Exception) -> Response:
@@ -63,10 +82,11 @@ def create_app(
 
     gate = Middleware(Gate, refuse=_refuse, telemetry=desk.telemetry, limit=limit, seconds=config.request_seconds)
     app = Starlette(
-        routes=[*routes, media_route(desk), *_pages(desk, vitals)],
+        routes=[*routes, media_route(desk), *studio_routes(desk), *_pages(desk, vitals)],
         middleware=[gate],
         exception_handlers={HTTPException: refused},
     )
+    app.state.closing = desk.closing
     app.router.redirect_slashes = False  # a redirected POST would come back as a GET
     return app
 
@@ -76,7 +96,7 @@ def _refuse(path: str, problem: Problem) -> Response:
     dialect = dialect_at(path)
     if dialect is not None:
         return dialect.refuse(problem)
-    return JSONResponse({"message": problem.message}, problem.status, headers=dict(problem.headers))
+    return JSONResponse(problem.to_json(), problem.status, headers=dict(problem.headers))
 
 
 def _pages(desk: Desk, vitals: Pulse) -> list[Route]:
@@ -88,13 +108,14 @@ def _pages(desk: Desk, vitals: Pulse) -> list[Route]:
                 "name": "comfyc",
                 "about": ABOUT,
                 "dialects": {name: list(dialect.prefixes) for name, dialect in dialects().items()},
+                "studio": "/studio",
                 "openapi": "/openapi.json",
                 "health": ["/healthz", "/readyz", "/metrics"],
             }
         )
 
     async def openapi(request: Request) -> Response:
-        return JSONResponse(document(str(request.base_url).rstrip("/")))
+        return JSONResponse(document(str(request.base_url).rstrip("/"), desk.library))
 
     async def healthz(request: Request) -> Response:
         return JSONResponse({"status": "ok"})

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncIterator, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final, Protocol
 
 from starlette.requests import Request
 
+from compiler import Catalog, Compiled, Library, Media, load_library
 from runner.api.links import Links
-from runner.api.problem import unauthorised
+from runner.api.problem import Problem, unauthorised
+from runner.feed import News
 from runner.job import Callback, Job
+from runner.models.rows import Model
 from runner.store.guard import Guard
 from runner.store.keys import KeyRing, Principal
 from runner.store.media import MediaStore
 from runner.store.storage import Storage
+from runner.store.subscriptions import MemorySubscriptions, Subscriptions
 from runner.telemetry import Telemetry
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1"})
@@ -43,6 +49,20 @@ class Jobs(Protocol):
 
     def subscribe(self, job_id: str) -> AsyncIterator[Job]: ...
 
+    def follow(self, job_id: str) -> AsyncIterator[Job | News]: ...
+
+    async def preview(
+        self,
+        tenant: str,
+        dialect: str,
+        body: Mapping[str, Any],
+        *,
+        operation: str = "",
+        known: MutableMapping[str, Media] | None = None,
+    ) -> tuple[Compiled, Catalog]: ...
+
+    def catalog(self) -> Catalog: ...
+
 
 @dataclass(frozen=True, slots=True)
 class ApiConfig:
@@ -62,6 +82,44 @@ class ApiConfig:
     """Largest uploaded file, bytes: the ext contract's "max 10MB"."""
     request_seconds: float = 120.0
     """Longest time to answer."""
+    running_jobs: int = 30
+    """Jobs of one tenant that run at once: the Fusara contract's "Concurrent requests: 30 per API key"."""
+    queued_jobs: int = 200
+    """Jobs of one tenant that may wait beside these: its "Queue capacity: 200 queued requests"."""
+    llm_backend: str = ""
+    """Protocol of the language model that prompts are enhanced with; empty: there is none."""
+    llm_model: str = ""
+    """Its name there."""
+    local_key: str = ""
+    """Key that Studio is given where server and caller are on one machine; empty: it asks for one."""
+
+
+class Models(Protocol):
+    """The part of the model importer that dialects use; `runner.models.importer.Importer` is the real one."""
+
+    async def bring(
+        self, tenant: str, version: int | None, url: str | None, sha256: str = "", field: str = ""
+    ) -> Model: ...
+
+    async def page(self, tenant: str, number: int, size: int) -> tuple[list[Model], int]: ...
+
+
+class NoModels:
+    """Where models cannot be imported."""
+
+    async def bring(
+        self, tenant: str, version: int | None, url: str | None, sha256: str = "", field: str = ""
+    ) -> Model:
+        raise Problem(503, "unavailable", "Models cannot be imported here")
+
+    async def page(self, tenant: str, number: int, size: int) -> tuple[list[Model], int]:
+        return [], 0
+
+
+@cache
+def shipped_library() -> Library:
+    """The library where no other is given."""
+    return load_library()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +134,11 @@ class Desk:
     links: Links
     telemetry: Telemetry
     config: ApiConfig
+    library: Library
+    models: Models = field(default_factory=NoModels)
+    subscriptions: Subscriptions = field(default_factory=MemorySubscriptions)
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the server is to end: answers without an end of their own end then."""
 
     async def bearer(self, request: Request) -> Principal:
         """Who sent this request, by `Authorization: Bearer <key>`. Raises Problem 401."""

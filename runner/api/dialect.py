@@ -11,17 +11,22 @@ know nothing below the desk. A new dialect is a new file with a line `DIALECT = 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
+from compiler import Library
 from runner.api.desk import Desk
 from runner.api.links import Links
 from runner.api.problem import Problem
 from runner.job import Job, State
+
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
+"""Answers one request."""
 
 
 class Dialect(ABC):
@@ -33,8 +38,14 @@ class Dialect(ABC):
     """Paths that this dialect answers for, also with errors where no route matches; the longest prefix wins."""
     states: ClassVar[Mapping[State, Any]]
     """Our state → its word."""
+    key_header: ClassVar[str] = "Authorization: Bearer {key}"
+    """How callers send their key, for the code that Studio shows."""
     document: ClassVar[Mapping[str, Any]] = {}
     """Its part of /openapi.json: `paths` and `components`."""
+
+    def describe(self, library: Library) -> Mapping[str, Any]:
+        """`document`, with what depends on the templates of this server."""
+        return self.document
 
     @abstractmethod
     def routes(self, desk: Desk) -> Sequence[BaseRoute]:

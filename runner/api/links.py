@@ -29,9 +29,9 @@ class Links:
         """The same links under another address."""
         return replace(self, base=base.rstrip("/"))
 
-    def url(self, key: str) -> str:
-        """A link to the file of this key."""
-        expires = (int(self.clock()) // ROUND_SECONDS + 1) * ROUND_SECONDS + self.seconds
+    def url(self, key: str, until: float | None = None) -> str:
+        """A link to the file of this key. It opens until then, seconds since the epoch, or for `seconds`."""
+        expires = int(until or (int(self.clock()) // ROUND_SECONDS + 1) * ROUND_SECONDS + self.seconds)
         query = urlencode({"expires": expires, "signature": self._sign(key, expires)})
         return f"{self.base}{MEDIA_PATH}{quote(key)}?{query}"
 

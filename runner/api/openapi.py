@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
+from compiler import Library
+from runner.api.desk import shipped_library
 from runner.api.dialects import dialects
 
 ABOUT: Final = "Compiles image and video generation API requests into ComfyUI graphs, and runs them."
@@ -15,13 +17,15 @@ class NameTaken(Exception):
     """Two dialects describe different things under one name."""
 
 
-def document(base: str) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of this server at `base`."""
+def document(base: str, library: Library | None = None) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of this server at `base`, by default with the shipped templates."""
+    templates = library or shipped_library()
     paths: dict[str, Any] = {}
     components: dict[str, dict[str, Any]] = {}
     for dialect in dialects().values():
-        _join(paths, dialect.document.get("paths", {}))
-        for section, rows in dialect.document.get("components", {}).items():
+        part = dialect.describe(templates)
+        _join(paths, part.get("paths", {}))
+        for section, rows in part.get("components", {}).items():
             _join(components.setdefault(section, {}), rows)
     return {
         "openapi": "3.1.0",

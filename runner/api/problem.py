@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
@@ -12,6 +12,8 @@ from starlette.requests import ClientDisconnect
 
 from compiler.errors import Fault, RequestError, TargetError
 from runner.engine.base import EngineError
+from runner.models.importer import ModelNotReady
+from runner.models.source import SourceAway
 from runner.service import NoEngine, TooManyJobs
 from runner.store.storage import NotStored, StorageError
 
@@ -32,6 +34,8 @@ RULES: Final[tuple[tuple[type[BaseException], Rule], ...]] = (
     (TooManyJobs, Rule(429, "too_many_jobs", retry_after=5)),
     (TargetError, Rule(503, "unavailable", "No engine offers what this request needs")),
     (NoEngine, Rule(503, "unavailable", retry_after=10)),
+    (ModelNotReady, Rule(503, "unavailable", retry_after=10)),
+    (SourceAway, Rule(503, "unavailable", retry_after=10)),
     (EngineError, Rule(502, "engine_failed")),
     (NotStored, Rule(404, "not_found", "The file was not found")),
     (StorageError, Rule(503, "unavailable", "The media store is unavailable. Try again later", 10)),
@@ -71,6 +75,13 @@ class Problem(Exception):
     def unexpected(self) -> bool:
         """True for what an operator should look at."""
         return self.code == "internal"
+
+    def to_json(self) -> dict[str, Any]:
+        """The house's envelope: a message with every fault in it, a word for programs, and the faults one by one."""
+        faults = [{"field": one.where, "fault": one.what, "cure": one.cure, "code": one.code} for one in self.faults]
+        told = "; ".join(str(fault) for fault in self.faults)
+        body: dict[str, Any] = {"message": f"Invalid request: {told}" if told else self.message, "code": self.code}
+        return {**body, "faults": faults} if faults else body
 
 
 def unauthorised() -> Problem:

@@ -32,11 +32,11 @@ def request_faults(dialect: str, body: Mapping[str, Any], operation: str) -> tup
 def callback_of(
     body: Mapping[str, Any], url_field: str, token_field: str, guard: Guard
 ) -> tuple[Callback | None, tuple[Fault, ...]]:
-    """The callback that a body asks for, and what is wrong with it. null counts as absent.
+    """The callback that a body asks for, and what is wrong with it. null counts as absent; no token without a field.
 
     Only the text of the URL is checked here; the address that it leads to is checked whenever it is called.
     """
-    url, token = body.get(url_field), body.get(token_field)
+    url, token = body.get(url_field), body.get(token_field) if token_field else None
     faults: list[Fault] = []
     for name, value in ((url_field, url), (token_field, token)):
         if value is not None and not isinstance(value, str):

@@ -1,4 +1,4 @@
-"""`--catalog C`: a file, the URL of a ComfyUI, or the version of a shipped catalog."""
+"""`--catalog C`: a file, the URL of a ComfyUI, or a shipped catalog: `0.8.0`, with node packs `0.8.0+comfyc`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import httpx2
 from compiler import parse_catalog, shipped_catalog, shipped_versions
 from compiler.catalog import Catalog
 from compiler.errors import Fault
+from compiler.shipped import partner_versions
 from runner.cli.faults import InputError, WorkFailed
 from runner.cli.request_file import read_json
 
 
 def load_catalog(choice: str | None) -> Catalog:
     """Errors: InputError if it is none of the three, GraphError if the file is no catalog, WorkFailed if no answer."""
-    if choice is None or choice in shipped_versions():
+    if choice is None or choice.partition("+")[0] in (*shipped_versions(), *partner_versions()):
         return shipped_catalog(choice or "")
     if choice.startswith(("http://", "https://")):
         info, version = fetch_object_info(choice)

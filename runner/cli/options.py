@@ -29,6 +29,11 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="DIR", type=Path, help="folder for all that is kept (default: ./data)")
 
 
+def add_templates(parser: argparse.ArgumentParser) -> None:
+    text = "folder of your own templates, FAMILY/NAME below it; may be repeated (default: COMFYC_TEMPLATES)"
+    parser.add_argument("--templates", metavar="DIR", type=Path, action="append", help=text)
+
+
 def add_out(parser: argparse.ArgumentParser, default: str | None, text: str) -> None:
     parser.add_argument("--out", metavar="DIR", type=Path, default=default and Path(default), help=text)
 
@@ -36,4 +41,4 @@ def add_out(parser: argparse.ArgumentParser, default: str | None, text: str) -> 
 def settings_of(args: argparse.Namespace) -> Settings:
     """The settings, with what the command line says on top."""
     given: dict[str, Any] = vars(args)
-    return load_settings(**{name: given.get(name) for name in ("host", "port", "engine", "data")})
+    return load_settings(**{name: given.get(name) for name in ("host", "port", "engine", "data", "templates")})

@@ -72,6 +72,8 @@ def read_json(source: str, expected: str) -> Any:
         return json.loads(text)
     except ValueError as error:
         raise InputError(Fault(source, f"is not JSON: {error}", f"Give {expected}")) from error
+    except RecursionError:
+        raise InputError(Fault(source, "is nested too deep", f"Give {expected}")) from None
 
 
 def read_text(source: str) -> str:

@@ -10,6 +10,7 @@ import signal
 import socket
 from collections.abc import Coroutine, Generator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any, Final
 
 import uvicorn
@@ -22,12 +23,10 @@ from runner.assemble import Comfyc, assemble
 from runner.cli.faults import WorkFailed
 from runner.durable import DurableError
 from runner.engine.instance import Instance
-from runner.settings import Settings, SettingsError
+from runner.settings import TENANT, Settings, SettingsError
 from runner.store.keys import KeyRing
 from runner.telemetry import configure_logging
 
-TENANT: Final = "default"
-"""Tenant of the key that is made on first start."""
 KEY: Final = "first-key"
 STOPS: Final = (signal.SIGINT, signal.SIGTERM)
 EXAMPLE: Final = {"model": "wan22-t2i", "prompt": "a lighthouse at dawn", "width": 768, "height": 512}
@@ -78,6 +77,11 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=GRACE_S,
         )
         super().__init__(config)
+        self._closing: asyncio.Event = app.state.closing
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._closing.set()
+        super().handle_exit(sig, frame)
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -122,6 +126,7 @@ def introduce(comfyc: Comfyc, settings: Settings, address: str, key: str) -> Non
     console = Console(highlight=False)
     lines = {
         "address": address,
+        "studio": f"{address}/studio",
         "key": key,
         "database": "PostgreSQL" if settings.database_url.startswith("postgres") else settings.database_url,
         "data": str(settings.data.absolute()),

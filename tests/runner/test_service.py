@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
 from jobs_support import IMAGE, database_url, setup, until
 
-from compiler import RequestError
+from compiler import Asset, AssetRef, RequestError
 from runner.engine.sandbox.faults import Fault
 from runner.job import Job, State
 from runner.service import NoEngine, TooManyJobs
+from runner.store.database import Database
+from runner.store.retention import Lifetimes, shelve_outputs
+from runner.store.shelf import SqlShelf
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -240,3 +244,73 @@ async def test_both_slots_are_used(sqlite: str, tmp_path: Path) -> None:
 
         await until(full)
         assert [(await running.end(job, 60)).state for job in jobs] == [State.SUCCEEDED] * 4
+
+
+async def test_one_tenant_runs_so_many_at_once(sqlite: str, tmp_path: Path) -> None:
+    """The others wait although there are slots; another tenant's job does not."""
+    async with setup(sqlite, tmp_path, instances=2, step_seconds=0.03, running=1) as running:
+        mine = [await running.submit("mine", body={"seed": seed}) for seed in range(3)]
+        theirs = await running.submit("theirs")
+        await running.started(theirs)
+        most = 0
+
+        async def ended() -> bool:
+            nonlocal most
+            jobs = await running.backend.service.list("mine")
+            most = max(most, sum(bool(job.instance) and not job.state.terminal for job in jobs))
+            return all(job.state.terminal for job in jobs)
+
+        await until(ended, 60)
+        assert most == 1
+        assert [(await running.end(job)).state for job in mine] == [State.SUCCEEDED] * 3
+
+
+async def test_results_get_numbers(url: str, tmp_path: Path) -> None:
+    database = Database(url)
+    await database.open()
+    shelf = SqlShelf(database)
+    shelve = partial(shelve_outputs, shelf, Lifetimes({"ext": 1.0}))
+    async with setup(url, tmp_path, shelve=shelve) as running:
+        done = await running.end(await running.submit())
+        (file,) = done.outputs
+        entry = await shelf.find("acme", file.number)
+        assert entry is not None
+        assert (entry.key, entry.expires_at) == (file.key, file.expires_at)
+        assert file.expires_at is not None
+        row = await running.backend.jobs.get(done.id)
+        assert row is not None
+        assert row.job == done  # stored with the job
+    await database.close()
+
+
+async def test_an_imported_model_is_compiled_in(sqlite: str, tmp_path: Path) -> None:
+    """What the resolver finds is stored with the job and used again when it runs."""
+    asset = Asset(kind="lora", family="sdxl", files={"*": "illustrious-hentai-studio-quality.safetensors"})
+
+    class Imports:
+        """A model importer that knows one model."""
+
+        async def assets(self, tenant: str, refs: Sequence[AssetRef]) -> Mapping[str, Asset]:
+            assert [(ref.field, ref.value) for ref in refs] == [("TaskModels[0].ModelId", "999")]
+            return {"999": asset}
+
+        async def run(self, key: str, number: int) -> None: ...
+
+        async def sweep(self) -> None: ...
+
+    body = {"__type": 4, "Prompt": "x", "Width": 512, "Height": 512, "TaskModels": [{"ModelId": 999, "Strength": 0.5}]}
+    async with setup(sqlite, tmp_path, models=lambda durable: Imports()) as running:
+        service = running.backend.service
+        done = await running.end(await service.submit("acme", "fusara", body, operation="generate"))
+        assert done.state is State.SUCCEEDED, done.error
+        (entry,) = (await running.history()).values()
+        loaders = [node["inputs"] for node in entry["prompt"][2].values() if node["class_type"] == "LoraLoader"]
+        assert [(one["lora_name"], one["strength_model"]) for one in loaders] == [(asset.files["*"], 0.5)]
+
+
+async def test_every_wrong_medium_is_told_at_once(sqlite: str, tmp_path: Path) -> None:
+    async with setup(sqlite, tmp_path) as running:
+        body = {"__type": 24, "Prompt": "x", "InputMediaIds": [1, 2]}
+        with pytest.raises(RequestError) as caught:
+            await running.backend.service.submit("acme", "fusara", body, operation="generate")
+        assert [fault.where for fault in caught.value.faults] == ["InputMediaIds[0]", "InputMediaIds[1]"]

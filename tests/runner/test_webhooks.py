@@ -173,3 +173,25 @@ async def test_webhooks_that_a_crash_left_are_delivered(url: str, tmp_path: Path
         assert sorted(request.headers["webhook-id"] for request in running.receiver.got) == sorted(
             f"msg_{job.id}" for job in done
         )
+
+
+async def test_one_try_alone(sqlite: str, tmp_path: Path) -> None:
+    """Fire and forget: a receiver that fails is not asked again, and the job does not care."""
+    async with setup(sqlite, tmp_path, webhook_delays_s=QUICK) as running:
+        running.receiver.answers = [500]
+        callback = Callback(CALLBACK.url, once=True)
+        done = await running.end(await running.submit(callback=callback))
+        assert done.state is State.SUCCEEDED
+        told = await message(running, done, Delivery.DEAD)
+        assert (told.tries, told.error) == (1, "the receiver answered 500")
+        assert len(running.receiver.got) == 1
+        assert "authorization" not in running.receiver.got[0].headers
+
+
+async def test_a_receiver_that_takes_too_long(sqlite: str, tmp_path: Path) -> None:
+    async with setup(sqlite, tmp_path, webhook_delays_s=QUICK) as running:
+        running.receiver.wait_s = 5.0
+        callback = Callback(CALLBACK.url, once=True, timeout_s=0.05)
+        done = await running.end(await running.submit(callback=callback))
+        told = await message(running, done, Delivery.DEAD)
+        assert (told.tries, "could not be reached" in told.error) == (1, True)

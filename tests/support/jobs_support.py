@@ -66,7 +66,7 @@ def stocked(version: str = "0.8.0") -> Any:
 class NoMedia:
     """No reference means anything."""
 
-    async def resolve(self, tenant: str, ref: MediaRef) -> StoredMedia:
+    async def resolve(self, tenant: str, ref: MediaRef, dialect: str = "") -> StoredMedia:
         raise RequestError(Mistake(ref.field, "is unknown"))
 
 
@@ -82,9 +82,12 @@ class Receiver:
 
     answers: list[int] = field(default_factory=list)
     got: list[httpx2.Request] = field(default_factory=list)
+    wait_s: float = 0.0
+    """Before each answer."""
 
-    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+    async def __call__(self, request: httpx2.Request) -> httpx2.Response:
         self.got.append(request)
+        await asyncio.sleep(self.wait_s)
         return httpx2.Response(self.answers.pop(0) if self.answers else 200)
 
     def client(self) -> httpx2.AsyncClient:

@@ -9,14 +9,25 @@ import io
 import os
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import numpy as np
-from compiling import library
+from compiling import stocked
 from PIL import Image
 
-from compiler import Catalog, Compiled, Media, compile_request, own_nodes, parse_catalog, parse_request, shipped_catalog
+from compiler import (
+    Catalog,
+    Compiled,
+    Media,
+    compile_request,
+    own_nodes,
+    parse_catalog,
+    parse_request,
+    recognise,
+    shipped_catalog,
+)
 
 GIVEN = os.environ.get("COMFYC_ENGINE_URL", "").rstrip("/")
 """The address that the caller named; empty: it is started."""
@@ -91,6 +102,8 @@ def files() -> dict[str, tuple[bytes, Media]]:
     see_through = Image.fromarray(pattern(333, 257, 2)).convert("RGBA")
     see_through.putalpha(Image.linear_gradient("L").resize(see_through.size))
     made["alpha.png"] = encoded(see_through, "PNG"), media("alpha.png", see_through.size, alpha=True)
+    sound = Path(__file__).parents[2] / "examples" / "media" / "chord.flac"
+    made["chord.flac"] = sound.read_bytes(), Media("comfyc/acceptance/chord.flac", "audio")
     frames = [Image.fromarray(pattern(320, 240, number)) for number in range(3)]
     moving = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=60)
     made["moving.gif"] = moving, media("moving.gif", (320, 240), frames=3, fps=16.7)
@@ -122,13 +135,15 @@ def uploaded(name: str) -> str:
 def compiled(
     body: dict[str, Any], target: Catalog, prefix: str = "comfyc/acceptance", unchecked: Mapping[str, Any] | None = None
 ) -> Compiled:
-    """An ext request for that target; what it mentions of `files` lies in the engine's input folder then.
+    """A request for that target, its dialect told by its shape; what it mentions of `files` lies in the engine's input
+    folder then.
 
     `unchecked` fields are set after validation: sizes below the contract's least.
     """
-    provider, request = parse_request("ext", body)
+    ((dialect, operation),) = recognise(body)
+    provider, request = parse_request(dialect, body, operation=operation)
     request = provider.with_seed(request.model_copy(update=unchecked), SEED)
     known = {ref.value: files()[ref.value][1] for ref in provider.media_refs(request)}
     for name, medium in known.items():
         assert uploaded(name) == medium.name
-    return compile_request(provider, request, known, library(), target, prefix=prefix)
+    return compile_request(provider, request, known, stocked(), target, prefix=prefix)

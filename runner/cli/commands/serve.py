@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from runner.cli.options import add_data, add_engine, settings_of
+from runner.cli.options import add_data, add_engine, add_templates, settings_of
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -15,6 +15,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", metavar="P", type=int, help="port to listen on; 0 takes a free one (default: 8600)")
     add_engine(parser)
     add_data(parser)
+    add_templates(parser)
 
 
 def run(args: argparse.Namespace) -> int:

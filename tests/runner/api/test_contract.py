@@ -41,7 +41,7 @@ def test_every_schema_is_there_with_only_optional_fields_added() -> None:
         kept = {field: row for field, row in ours["properties"].items() if field not in more}
         assert {**ours, "properties": kept} == schema
     assert found == ADDED
-    assert OURS["components"]["securitySchemes"] == CONTRACT["components"]["securitySchemes"]
+    assert OURS["components"]["securitySchemes"].items() >= CONTRACT["components"]["securitySchemes"].items()
     assert OURS["security"] == CONTRACT["security"]
 
 
@@ -58,12 +58,13 @@ def test_every_operation_has_a_route_and_every_route_an_operation(tmp_path: Path
         for method in route.methods - {"HEAD"}
         if route.path.startswith("/api/")
     }
-    assert routes == {(path, method) for path, methods in OURS["paths"].items() for method in methods}
+    described = {path: methods for path, methods in OURS["paths"].items() if path.startswith("/api/")}
+    assert routes == {(path, method) for path, methods in described.items() for method in methods}
 
 
 @pytest.mark.parametrize(("operation", "name"), [("image", "CreateImageRequest"), ("video", "CreateVideoRequest")])
 def test_the_request_models_have_the_contracts_limits(operation: str, name: str) -> None:
-    model = compiler.dialects()["ext"].operations[operation]
+    model = compiler.dialects()["ext"].model_of(operation)
     ours, theirs = model.model_json_schema(), CONTRACT["components"]["schemas"][name]
     assert set(ours["required"]) == set(theirs["required"])
     assert set(ours["properties"]) == set(theirs["properties"])

@@ -129,6 +129,13 @@ def test_what_is_wrong_is_told(
     assert "Traceback" not in error
 
 
+@pytest.mark.parametrize("command", [["check"], ["compile"], ["compile", "--dialect", "fusara"], ["explain"], ["run"]])
+def test_what_is_nested_too_deep_is_told(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    Path("deep.json").write_text('{"a":' * 5000 + "1" + "}" * 5000)
+    assert main([*command, "deep.json"]) == 2
+    assert "deep.json: is nested too deep" in capsys.readouterr().err
+
+
 # --- keys, doctor, nodes, engine -------------------------------------------------------------------------------
 
 

@@ -12,7 +12,21 @@ import pytest
 
 from runner.cli import build_parser, find_commands, main
 
-COMMANDS = {"serve", "run", "compile", "explain", "check", "catalog", "engine", "nodes", "keys", "doctor"}
+COMMANDS = {
+    "serve",
+    "run",
+    "compile",
+    "explain",
+    "check",
+    "convert",
+    "draw",
+    "template",
+    "catalog",
+    "engine",
+    "nodes",
+    "keys",
+    "doctor",
+}
 
 
 def test_the_registry_is_the_folder() -> None:

@@ -99,3 +99,31 @@ def test_defaults_are_filled_in(tmp_path: Path) -> None:
     settings = load_settings(data=tmp_path / "kept")
     assert settings.database_url == f"sqlite:///{tmp_path}/kept/comfyc.db"
     assert settings.storage_dir == tmp_path / "kept" / "storage"
+
+
+def test_hours_by_dialect(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().media_hours == (("fusara", 24.0),)
+    monkeypatch.setenv("COMFYC_MEDIA_HOURS", "fusara:1.5, ext:72")
+    assert load_settings().media_hours == (("fusara", 1.5), ("ext", 72.0))
+    monkeypatch.setenv("COMFYC_MEDIA_HOURS", "")
+    assert load_settings().media_hours == ()
+    monkeypatch.delenv("COMFYC_MEDIA_HOURS")
+    Path("comfyc.toml").write_text("media_hours = {ext = 2}\n")
+    assert load_settings().media_hours == (("ext", 2.0),)
+    for wrong in ("24", "fusara", "fusara:long", "fusara:-1", ":3"):
+        with monkeypatch.context() as patch:
+            patch.setenv("COMFYC_MEDIA_HOURS", wrong)
+            with pytest.raises(SettingsError, match="write it as dialect:hours"):
+                load_settings()
+
+
+@pytest.mark.parametrize(
+    ("given", "folder"),
+    [
+        ({}, "data/models/loras"),
+        ({"comfyui_home": "/srv/ComfyUI"}, "/srv/ComfyUI/models/loras"),
+        ({"comfyui_home": "/srv/ComfyUI", "models": "/mnt/models"}, "/mnt/models/loras"),
+    ],
+)
+def test_where_imported_models_go(given: dict[str, str], folder: str) -> None:
+    assert load_settings(**given).loras_dir == Path(folder)

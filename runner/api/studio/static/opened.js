@@ -1,0 +1,35 @@
+// A workflow that was dropped on the page: what it is, and what there is to say about it.
+
+import { $, el, withCode } from "./dom.js";
+
+const KINDS = { ui: "workflow, converted to the API format", api: "API graph" };
+
+export function showOpened(opened, graph) {
+  swap(true);
+  graph.clear();
+  graph.show(opened.svg);
+  graph.mark(opened.bad_nodes);
+  const verdict = opened.valid ? `${opened.target} would run it` : `${opened.target} would not run it`;
+  $("opened").replaceChildren(
+    el("h2", {}, opened.name),
+    el("p", { class: "quiet" }, `${opened.nodes} nodes · ${KINDS[opened.kind]}`),
+    el("p", { class: `verdict ${opened.valid ? "good" : "bad"}` }, verdict),
+    ...section("What is wrong", opened.faults, "fault-list"),
+    ...section("What to know", opened.findings, "warnings"),
+  );
+  $("facts").replaceChildren();
+}
+
+export const hideOpened = () => swap(false);
+
+function swap(on) {
+  $("form").hidden = $("run").hidden = $("meter").hidden = on;
+  $("opened").hidden = $("back").hidden = !on;
+  for (const button of document.querySelectorAll("[data-copy]")) button.disabled = on;
+}
+
+function section(title, rows, kind) {
+  if (!rows.length) return [];
+  const items = rows.map((row) => el("li", {}, el("strong", {}, row.field), " ", ...withCode(`${row.fault}${row.cure ? `. ${row.cure}` : ""}`)));
+  return [el("h3", {}, title), el("ul", { class: kind }, ...items)];
+}
