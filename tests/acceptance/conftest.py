@@ -6,11 +6,18 @@ Kinds are those of tests/support/comfyui_servers.py. The tests ask real_comfyui.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 import real_comfyui
 from comfyui_servers import KINDS, Servers
+from graph_table import SOURCES
+from ops_runner import OpsRunner
+
+from compiler.catalog import Catalog
+from compiler.catalog_parse import parse_catalog
 
 HOME = os.environ.get("COMFYUI_HOME", "")
 FIRST = ("test_tiny_real", "test_ext_client_real")
@@ -53,8 +60,33 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def weights() -> None:
     """Skips where the weights are not tiny ones: a server that the caller named may have any."""
     sizes = [one["size"] for one in real_comfyui.http().get("/experiment/models/diffusion_models").json()]
-    if not sizes or min(sizes) == 0 or max(sizes) > LARGEST_TINY:
+    if not 0 < max(sizes, default=0) <= LARGEST_TINY:
         pytest.skip("the engine has no tiny weights: see docs/acceptance.md")
+
+
+@pytest.fixture(scope="module")
+def comfy() -> Iterator[httpx2.Client]:
+    """A session with the ComfyUI, which has the pictures of graph_table.py."""
+    with httpx2.Client(base_url=real_comfyui.url(), timeout=60) as client:
+        for name, data in SOURCES.items():
+            client.post("/upload/image", files={"image": (name, data)}, data={"overwrite": "true"}).raise_for_status()
+        yield client
+
+
+@pytest.fixture(scope="module")
+def catalog(comfy: httpx2.Client) -> Catalog:
+    """What the ComfyUI says that it has."""
+    version = comfy.get("/system_stats").json()["system"]["comfyui_version"]
+    return parse_catalog(comfy.get("/object_info").json(), version=version)
+
+
+@pytest.fixture(scope="module")
+def sandbox(catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> OpsRunner:
+    """The sandbox's nodes, with the same pictures and schemas."""
+    runner = OpsRunner(tmp_path_factory.mktemp("sandbox"), catalog)
+    for name, data in SOURCES.items():
+        (runner.root / "input" / name).write_bytes(data)
+    return runner
 
 
 def servers(config: pytest.Config) -> Servers:

@@ -1,4 +1,4 @@
-"""docs/api.md names every path and every figure that there is, and no other."""
+"""docs/api.md and docs/fusara.md name every path and every figure that there is, and no other."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from prometheus_client.metrics_core import Metric
 
 from runner.telemetry import Telemetry
 
-PAGE = (Path(__file__).parents[2] / "docs/api.md").read_text("utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = "".join((DOCS / name).read_text("utf-8") for name in ("api.md", "fusara.md"))
 
 
 def test_every_path_is_described(tmp_path: Path) -> None:

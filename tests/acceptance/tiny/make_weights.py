@@ -4,107 +4,32 @@
 
 ComfyUI with shim/ runs them. This runs under ComfyUI's own Python: names and shapes are those of its classes,
 made small by shim/ and without memory. Values are drawn from a generator whose seed is the tensor's name: the same
-files every time. FOLDER is filled like ComfyUI's models folder, about 200 MB; link_models.py gives the files the names
+files every time. FOLDER is filled like ComfyUI's models folder, about 450 MB; link_models.py gives the files the names
 that requests use.
 """
 
 from __future__ import annotations
 
 import io
-import math
 import random
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
-from zlib import crc32
 
+import image_weights
 import safetensors.torch
 import torch
+from image_weights import FEW_CHANNELS, kohya, picture_vae, transformer_lora, unet
+from tensors import Tensors, adapter, drawn, filled, matrices, plain
 
-Tensors = dict[str, torch.Tensor]
-RANK = 4
 TEXT = "a boat by the lighthouse at dusk in rain with light of red and blue winter ferns runs slowly past"
-
-
-# --- values ----------------------------------------------------------------------------------------------------
-
-
-def spread(name: str, shape: tuple[int, ...]) -> tuple[float, float]:
-    """(mean, deviation) of a tensor's values: such that what goes through a layer keeps its size."""
-    leaf = name.rpartition(".")[2]
-    wide = [side for side in shape if side != 1]
-    if "embed_tokens" in name or "embedding.weight" in name or leaf == "positional_embedding":
-        return 0.0, 0.04
-    if name == "shared.weight":
-        return 0.0, 1.0
-    if leaf == "bias":
-        return 0.0, 0.02
-    if leaf in ("gamma", "scale") or (leaf == "weight" and len(wide) < 2 and len(shape) != 2):
-        return 1.0, 0.05  # a norm
-    if leaf == "modulation":
-        return 0.0, shape[-1] ** -0.5
-    return 0.0, max(1, math.prod(shape[1:])) ** -0.5
-
-
-def drawn(name: str, shape: tuple[int, ...]) -> torch.Tensor:
-    """Half-precision values: small files, and every loader takes them."""
-    mean, deviation = spread(name, shape)
-    generator = torch.Generator().manual_seed(crc32(name.encode()))
-    return torch.randn(shape, generator=generator).mul_(deviation).add_(mean).half()
-
-
-def filled(make: Callable[[], torch.nn.Module], prefix: str = "", skip: str = "\0") -> Tensors:
-    """Random values for every tensor of a module; `make` is called where tensors take no memory."""
-    with torch.device("meta"):
-        layout = make().state_dict()
-    return {prefix + name: drawn(name, tuple(one.shape)) for name, one in layout.items() if skip not in name}
-
-
-def matrices(model: Tensors, part: str) -> Iterator[tuple[str, tuple[int, int]]]:
-    """(layer, shape) of the linear layers whose name has `part`."""
-    for name, one in model.items():
-        if part in name and name.endswith(".weight") and one.dim() == 2:
-            yield name.removesuffix(".weight"), (one.shape[0], one.shape[1])
-
-
-def adapter(name: str, shape: tuple[int, int], down: str, up: str) -> Tensors:
-    """A LoRA of one linear layer. As large as the weights: what it does must be seen."""
-    first, second = f"{name}.{down}.weight", f"{name}.{up}.weight"
-    return {first: drawn(first, (RANK, shape[1])), second: drawn(second, (shape[0], RANK)) / 2}
 
 
 # --- files -----------------------------------------------------------------------------------------------------
 
 
-def plain() -> dict[str, Any]:
-    """Arguments that ComfyUI's modules want for layers without initial values."""
-    import comfy.ops
-
-    return {"operations": comfy.ops.disable_weight_init, "dtype": torch.float16}
-
-
 def sdxl_unet() -> Tensors:
-    from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
-
-    return filled(
-        lambda: UNetModel(
-            image_size=32,
-            in_channels=4,
-            out_channels=4,
-            model_channels=0,  # the shim's
-            num_res_blocks=[2, 2, 2],
-            channel_mult=[1, 1, 1],
-            num_head_channels=64,
-            use_spatial_transformer=True,
-            use_linear_in_transformer=True,
-            context_dim=2048,
-            num_classes="sequential",
-            adm_in_channels=2816,
-            legacy=False,
-            **plain(),
-        )
-    )
+    return unet(context_dim=2048, adm_in_channels=2816)
 
 
 def sdxl_clip() -> Tensors:
@@ -115,22 +40,16 @@ def sdxl_clip() -> Tensors:
 
 def sdxl_checkpoint() -> Tensors:
     """UNet, both encoders under the names of Stability's files, and the VAE, in one file."""
-    from comfy.ldm.models.autoencoder import AutoencoderKL
     from comfy.supported_models import SDXL
 
-    sizes = {"double_z": True, "z_channels": 4, "resolution": 256, "in_channels": 3, "out_ch": 3, "ch": 0}
-    layers = {"ch_mult": [1, 2, 4, 4], "num_res_blocks": 2, "attn_resolutions": [], "dropout": 0.0}
     unet = {f"model.diffusion_model.{name}": one for name, one in sdxl_unet().items()}
     clip = SDXL.process_clip_state_dict_for_saving(None, sdxl_clip())
-    vae = filled(lambda: AutoencoderKL(ddconfig={**sizes, **layers}, embed_dim=4), "first_stage_model.")
-    return {**unet, **clip, **vae}
+    return {**unet, **clip, **picture_vae(FEW_CHANNELS, "first_stage_model.")}
 
 
 def sdxl_lora() -> Tensors:
     """For the UNet's attention and both encoders'."""
-    made: Tensors = {}
-    for layer, shape in matrices(sdxl_unet(), ".attn"):
-        made |= adapter("lora_unet_" + layer.replace(".", "_"), shape, "lora_down", "lora_up")
+    made = kohya(sdxl_unet(), ".attn")
     for layer, shape in matrices(sdxl_clip(), ".self_attn."):
         encoder, _, inside = layer.partition(".transformer.")
         title = {"clip_l": "lora_te1_", "clip_g": "lora_te2_"}[encoder]
@@ -194,13 +113,6 @@ def qwen_transformer() -> Tensors:
     return filled(lambda: QwenImageTransformer2DModel(num_layers=2, **plain()))
 
 
-def transformer_lora(model: Tensors, part: str) -> Tensors:
-    made: Tensors = {}
-    for layer, shape in matrices(model, part):
-        made |= adapter(f"diffusion_model.{layer}", shape, "lora_A", "lora_B")
-    return made
-
-
 def wan_vae(module: str, channels: int) -> Tensors:
     """`vae` of Wan 2.1, 16 channels; `vae2_2` of Wan 2.2's 5B model, 48."""
     from importlib import import_module
@@ -245,6 +157,8 @@ def compact_upscaler() -> Tensors:
     return {**convolutions({"body.0": (8, 3), "body.2": (8, 8), "body.4": (12, 8)}), **slopes}
 
 
+PICKLED = ".pth"
+"""Files that requests name so: ComfyUI tells by the name how to read one."""
 FILES: dict[str, Callable[[], Tensors]] = {
     "checkpoints/tiny_sdxl": sdxl_checkpoint,
     "loras/tiny_sdxl_lora": sdxl_lora,
@@ -258,26 +172,33 @@ FILES: dict[str, Callable[[], Tensors]] = {
     "vae/tiny_wan22_vae": lambda: wan_vae("vae2_2", 48),
     "vae/tiny_taesd": small_vae,
     "upscale_models/tiny_4x_rrdb": esrgan,
+    "upscale_models/tiny_4x_rrdb.pth": esrgan,
     "upscale_models/tiny_2x_compact": compact_upscaler,
     "text_encoders/tiny_qwen25_vl_7b": qwen_encoder,
     "diffusion_models/tiny_qwen_image": qwen_transformer,
     "loras/tiny_qwen_lora": lambda: transformer_lora(qwen_transformer(), ".attn."),
+    **image_weights.FILES,
 }
 
 
 def main(home: str, folder: str) -> None:
-    sys.path[:0] = [home, str(Path(__file__).parent)]
+    sys.path.insert(0, home)
     sys.dont_write_bytecode = True
     import comfy.cli_args
 
     comfy.cli_args.args.cpu = True
+    import comfy_extras.nodes_model_patch  # noqa: F401  the shim changes a class of it
     import shim  # noqa: F401  makes the classes small
 
     torch.set_grad_enabled(False)
     for name, make in FILES.items():
-        file = Path(folder, f"{name}.safetensors")
+        file = Path(folder, name if name.endswith(PICKLED) else f"{name}.safetensors")
         file.parent.mkdir(parents=True, exist_ok=True)
-        safetensors.torch.save_file({name: one.contiguous() for name, one in make().items()}, file, {"format": "pt"})
+        tensors = {name: one.contiguous() for name, one in make().items()}
+        if file.suffix == PICKLED:
+            torch.save(tensors, file)
+        else:
+            safetensors.torch.save_file(tensors, file, {"format": "pt"})
         print(f"{file.name}: {file.stat().st_size / 1e6:.1f} MB", flush=True)
 
 

@@ -9,10 +9,15 @@ Seen to work with ComfyUI 0.3.64 and 0.8.0.
 
 from __future__ import annotations
 
+import sys
 from functools import wraps
 from typing import Any
 
+import comfy.cldm.cldm
 import comfy.clip_model
+import comfy.clip_vision
+import comfy.ldm.flux.model
+import comfy.ldm.flux.redux
 import comfy.ldm.modules.diffusionmodules.model
 import comfy.ldm.modules.diffusionmodules.openaimodel
 import comfy.ldm.qwen_image.model
@@ -29,6 +34,7 @@ CLIP = {"num_hidden_layers": 3, "intermediate_size": 64}
 TEXT_ENCODERS = {
     "clip_l": CLIP,
     "clip_g": CLIP,
+    "t5xxl": {"num_layers": 2, "num_heads": 2, "d_ff": 64, "vocab_size": 512},
     "umt5xxl": {"num_layers": 2, "num_heads": 2, "d_ff": 64, "vocab_size": 512},
     "qwen25_7b": {
         "num_hidden_layers": 2,
@@ -47,8 +53,14 @@ UNET = {
     "transformer_depth_output": (0, 0, 0, 1, 1, 1, 1, 1, 1),
     "transformer_depth_middle": 1,
 }
-SDXL = {"model_channels": 320, "transformer_depth": [0, 0, 2, 2, 10, 10]}
-"""By what ComfyUI tells an SDXL UNet from others."""
+KNOWN_BY = {
+    1024: {"num_heads": -1, "num_head_channels": 64},  # Lotus; of its published file's names ComfyUI knows it by heart
+    2048: {"transformer_depth": [0, 0, 2, 2, 10, 10]},  # SDXL
+}
+"""Width of the text → what detection finds of the real UNet, beside a width of 320."""
+FLUX = {"hidden_size": 256, "num_heads": 2}
+VISION = {"hidden_size": 128, "intermediate_size": 64}
+REDUX_WIDTH = 64
 
 
 def with_sizes(owner: type, **sizes: Any) -> None:
@@ -82,16 +94,21 @@ def shrink_text_encoders() -> None:
 
 
 def shrink_unet() -> None:
-    """SDXL's UNet is found by its width and depth: detection is told the real ones, the class is given the small."""
+    """UNets are found by their width, SDXL's by its depth, too: detection is told the real ones, the classes are given
+    the small."""
     detect = comfy.model_detection.detect_unet_config
 
     @wraps(detect)
     def detected(*args: Any, **given: Any) -> Any:
         found = detect(*args, **given)
-        return {**found, **SDXL} if found and "model_channels" in found else found
+        if not found or "model_channels" not in found:
+            return found
+        return {**found, "model_channels": 320, **KNOWN_BY.get(found.get("context_dim"), {})}
 
     comfy.model_detection.detect_unet_config = detected
     with_sizes(comfy.ldm.modules.diffusionmodules.openaimodel.UNetModel, **UNET)
+    without_output = {name: size for name, size in UNET.items() if name != "transformer_depth_output"}
+    with_sizes(comfy.cldm.cldm.ControlNet, **without_output)
 
 
 def shrink_vaes() -> None:
@@ -101,7 +118,50 @@ def shrink_vaes() -> None:
     with_sizes(comfy.ldm.wan.vae2_2.WanVAE, dim=16, dec_dim=16)
 
 
+def shrink_vision() -> None:
+    """Image encoders keep their number of layers, for they are known by it. SigLIP is known by the width of its first
+    norm as well: its file has that norm in full, which is cut here."""
+    owner = comfy.clip_model.CLIPVisionModelProjection
+    init = owner.__init__
+
+    @wraps(init)
+    def sized(self: Any, config: dict[str, Any], *args: Any, **given: Any) -> None:
+        init(self, {**config, **VISION}, *args, **given)
+
+    owner.__init__ = sized
+    load = comfy.clip_vision.ClipVisionModel.load_sd
+
+    @wraps(load)
+    def cut(self: Any, given: dict[str, Any]) -> Any:
+        norm = "vision_model.encoder.layers.0.layer_norm1.weight"
+        return load(self, {**given, norm: given[norm][: VISION["hidden_size"]]} if norm in given else given)
+
+    comfy.clip_vision.ClipVisionModel.load_sd = cut
+
+
+def shrink_flux() -> None:
+    """The transformer (and with it its ControlNet), and what gives it pictures: Redux, USO's projector."""
+    with_sizes(comfy.ldm.flux.model.Flux, **FLUX)
+    owner = comfy.ldm.flux.redux.ReduxImageEncoder
+    init = owner.__init__
+
+    @wraps(init)
+    def sized(self: Any, *args: Any, **given: Any) -> None:
+        init(self, *args, **given)
+        linear, text = type(self.redux_up), self.redux_down.out_features
+        self.redux_up = linear(VISION["hidden_size"], REDUX_WIDTH, dtype=given.get("dtype"))
+        self.redux_down = linear(REDUX_WIDTH, text, dtype=given.get("dtype"))
+
+    owner.__init__ = sized
+    for module in [*sys.modules.values()]:  # a module of nodes, under whatever name ComfyUI loaded it
+        projector = module.__dict__.get("SigLIPMultiFeatProjModel") if "nodes_model_patch" in str(module) else None
+        if projector is not None:
+            with_sizes(projector, siglip_token_dims=VISION["hidden_size"], hidden_size=FLUX["hidden_size"])
+
+
 shrink_text_encoders()
 shrink_unet()
+shrink_vision()
+shrink_flux()
 shrink_vaes()
 with_sizes(comfy.ldm.qwen_image.model.QwenImageTransformer2DModel, num_attention_heads=2)
