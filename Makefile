@@ -9,6 +9,8 @@ EXAMPLE ?= examples/ext/wan22-i2v.json
 STEP_SECONDS ?= 1
 # NODES=1 tests comfy_nodes too, which needs torch
 NODES ?=
+# BROWSER=1 tests Studio's page too, which needs Chromium
+BROWSER ?=
 ARGS ?=
 
 .PHONY: help run serve test lint acceptance bench docs clean
@@ -21,8 +23,8 @@ run: $(VENV)/.installed  ## compile and run an example request on the sandbox (E
 serve: $(VENV)/.installed  ## start the API (ARGS=…)
 	@$(BIN)/comfyc serve $(ARGS)
 
-test: lint $(if $(NODES),$(VENV)/.installed-nodes)  ## lint, formatting, types and all tests (NODES=1: with torch)
-	@$(BIN)/python -m pytest -m "not comfyui" $(ARGS)
+test: lint $(if $(NODES),$(VENV)/.installed-nodes) $(if $(BROWSER),$(VENV)/.installed-browser)  ## lint, formatting, types and all tests (NODES=1: with torch; BROWSER=1: with Chromium)
+	@$(BIN)/python -m pytest -m "not comfyui$(if $(BROWSER),, and not browser)" $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright --warnings
@@ -57,7 +59,11 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
 	@touch $@
 
+$(VENV)/.installed-browser: $(VENV)/.installed-dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group browser
+	@touch $@
+
 $(VENV)/.installed-nodes: $(VENV)/.installed-dev
 	@echo "Installing torch into $(VENV)…"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[nodes]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[nodes]' --group nodes-dev
 	@touch $@
