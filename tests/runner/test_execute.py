@@ -221,7 +221,7 @@ async def test_stop_cancels_this_prompt_until_it_is_confirmed(tmp_path: Path) ->
     engine, stop = SmallEngine({}, [Began("p")]), asyncio.Event()
     asyncio.get_running_loop().call_later(0.05, stop.set)
     with pytest.raises(RunCancelled):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await run(engine, graph(Output("s", "image")), tmp_path, stop=stop)
     assert engine.cancelled == ["p", "p"]
 
@@ -235,7 +235,7 @@ async def test_stop_before_the_prompt_was_sent_sends_none(tmp_path: Path) -> Non
         return b""
 
     with pytest.raises(RunCancelled):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await run(
                 engine,
                 graph(Output("s", "image"), uploads=(Media("comfyc/a.png"),)),

@@ -9,11 +9,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from jobs_support import IMAGE, database_url, setup, until
+from jobs_support import IMAGE, PATIENCE_S, Setup, database_url, setup, until
 
 from compiler import Asset, AssetRef, RequestError
 from runner.engine.sandbox.faults import Fault
 from runner.job import Job, State
+from runner.progress import EVERY_S
 from runner.service import NoEngine, TooManyJobs
 from runner.store.database import Database
 from runner.store.retention import Lifetimes, shelve_outputs
@@ -31,11 +32,26 @@ def sqlite(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/comfyc.db"
 
 
+async def watched_step_by_step(running: Setup, job: Job) -> list[Job]:
+    """All that a client sees of a job whose steps are far enough apart to be told one by one."""
+
+    async def walk() -> None:
+        while True:
+            running.brake.step(7)  # a quarter of the job
+            await asyncio.sleep(2 * EVERY_S)
+
+    walking = asyncio.create_task(walk())
+    async with asyncio.timeout(PATIENCE_S):
+        seen = [now async for now in running.backend.service.subscribe(job.id)]
+    walking.cancel()
+    return seen
+
+
 async def test_a_job_runs_to_its_file(url: str, tmp_path: Path) -> None:
-    async with setup(url, tmp_path, step_seconds=0.04) as running:
+    async with setup(url, tmp_path, held=True) as running:
         job = await running.submit()
         assert job.state is State.QUEUED
-        seen: list[Job] = [now async for now in running.backend.service.subscribe(job.id)]
+        seen = await watched_step_by_step(running, job)
         done = seen[-1]
         assert done.state is State.SUCCEEDED, done.error
         assert [one.progress for one in seen] == sorted(one.progress for one in seen)
@@ -50,7 +66,7 @@ async def test_a_job_runs_to_its_file(url: str, tmp_path: Path) -> None:
         assert row is not None
         assert row.job == done
         later = await running.submit(body={"seed": 8})
-        etas = [one.eta_s async for one in running.backend.service.subscribe(later.id) if one.state is State.RUNNING]
+        etas = [one.eta_s for one in await watched_step_by_step(running, later) if one.state is State.RUNNING]
         assert any(eta is not None and 0 <= eta < 60 for eta in etas)
 
 
@@ -85,13 +101,14 @@ async def test_no_engine_answers(sqlite: str, tmp_path: Path) -> None:
 
 
 async def test_the_limit_holds_against_requests_at_once(url: str, tmp_path: Path) -> None:
-    async with setup(url, tmp_path, step_seconds=0.05) as running:
+    async with setup(url, tmp_path, held=True) as running:
         found = await asyncio.gather(*(running.submit(limit=6) for _ in range(16)), return_exceptions=True)
         accepted = [job for job in found if isinstance(job, Job)]
         assert len(accepted) == 6
         assert all(isinstance(one, TooManyJobs) and one.limit == 6 for one in found if not isinstance(one, Job))
         assert isinstance(await running.submit("other", limit=6), Job)
-        await running.end(accepted[0], 60)
+        running.brake.release()
+        await running.end(accepted[0])
         assert isinstance(await running.submit(limit=6), Job)
         numbers = [job.number for job in accepted]
         assert len(set(numbers)) == 6
@@ -126,7 +143,7 @@ async def test_lists_go_on_from_a_number(sqlite: str, tmp_path: Path) -> None:
 
 async def test_cancel_a_queued_job(url: str, tmp_path: Path) -> None:
     """It never reaches an engine."""
-    async with setup(url, tmp_path, step_seconds=0.05, look_ahead=0) as running:
+    async with setup(url, tmp_path, held=True, look_ahead=0) as running:
         jobs = [await running.submit(body={"seed": seed}) for seed in range(3)]  # two slots: the third waits
         cancelled = await running.backend.service.cancel("acme", jobs[2].number)
         assert cancelled is not None
@@ -134,13 +151,14 @@ async def test_cancel_a_queued_job(url: str, tmp_path: Path) -> None:
         assert cancelled.finished_at is not None
         again = await running.backend.service.cancel("acme", jobs[2].number)
         assert again == cancelled
-        done = [await running.end(job, 60) for job in jobs[:2]]
+        running.brake.release()
+        done = [await running.end(job) for job in jobs[:2]]
         assert [job.state for job in done] == [State.SUCCEEDED] * 2
         assert set(await running.history()) == {job.prompt_id for job in done}
 
 
 async def test_cancel_one_running_job_and_only_it(url: str, tmp_path: Path) -> None:
-    async with setup(url, tmp_path, step_seconds=0.1) as running:
+    async with setup(url, tmp_path, held=True) as running:
         victim = await running.started(await running.submit(body={"seed": 1}))
         other = await running.submit(body={"seed": 2})
         cancelled = await running.backend.service.cancel("acme", victim.id)
@@ -148,11 +166,12 @@ async def test_cancel_one_running_job_and_only_it(url: str, tmp_path: Path) -> N
         assert (cancelled.state, cancelled.outputs) == (State.CANCELLED, ())
         lists = await running.queue()
         assert victim.prompt_id not in str(lists)
-        assert (await running.end(other, 60)).state is State.SUCCEEDED
+        running.brake.release()
+        assert (await running.end(other)).state is State.SUCCEEDED
 
 
 async def test_cancel_a_job_that_waits_at_the_engine(sqlite: str, tmp_path: Path) -> None:
-    async with setup(sqlite, tmp_path, step_seconds=0.05) as running:
+    async with setup(sqlite, tmp_path, held=True) as running:
         first = await running.started(await running.submit(body={"seed": 1}))
         second = await running.submit(body={"seed": 2})
 
@@ -164,7 +183,8 @@ async def test_cancel_a_job_that_waits_at_the_engine(sqlite: str, tmp_path: Path
         assert cancelled is not None
         assert cancelled.state is State.CANCELLED
         assert (await running.queue())["queue_pending"] == []
-        assert (await running.end(first, 60)).state is State.SUCCEEDED
+        running.brake.release()
+        assert (await running.end(first)).state is State.SUCCEEDED
 
 
 async def test_a_cancellation_during_a_retry_holds(sqlite: str, tmp_path: Path) -> None:
@@ -210,7 +230,7 @@ async def test_cancel_that_races_the_end(url: str, tmp_path: Path) -> None:
 
 
 async def test_priority(sqlite: str, tmp_path: Path) -> None:
-    async with setup(sqlite, tmp_path, step_seconds=0.05, look_ahead=0) as running:
+    async with setup(sqlite, tmp_path, held=True, look_ahead=0) as running:
         first = [await running.submit(body={"seed": seed}) for seed in range(2)]
 
         async def full() -> bool:
@@ -220,7 +240,8 @@ async def test_priority(sqlite: str, tmp_path: Path) -> None:
         await until(full)
         low = [await running.submit(body={"seed": seed}, priority=-1) for seed in range(2, 4)]
         high = await running.submit(body={"seed": 9}, priority=5)
-        done = [await running.end(job, 60) for job in [*first, *low, high]]
+        running.brake.release()
+        done = [await running.end(job) for job in [*first, *low, high]]
         order = [job.number for job in sorted(done, key=lambda job: job.started_at or job.created_at)]
         assert sorted(order[:2]) == [job.number for job in first]
         assert order[2:] == [high.number, *(job.number for job in low)]
@@ -235,7 +256,7 @@ async def test_subscribe_to_what_has_ended_or_never_was(sqlite: str, tmp_path: P
 
 async def test_both_slots_are_used(sqlite: str, tmp_path: Path) -> None:
     """One runs and one waits at the engine, so that its device never idles between jobs."""
-    async with setup(sqlite, tmp_path, step_seconds=0.04) as running:
+    async with setup(sqlite, tmp_path, held=True) as running:
         jobs = [await running.submit(body={"seed": seed}) for seed in range(4)]
 
         async def full() -> bool:
@@ -243,15 +264,17 @@ async def test_both_slots_are_used(sqlite: str, tmp_path: Path) -> None:
             return len(lists["queue_running"]) == len(lists["queue_pending"]) == 1
 
         await until(full)
-        assert [(await running.end(job, 60)).state for job in jobs] == [State.SUCCEEDED] * 4
+        running.brake.release()
+        assert [(await running.end(job)).state for job in jobs] == [State.SUCCEEDED] * 4
 
 
 async def test_one_tenant_runs_so_many_at_once(sqlite: str, tmp_path: Path) -> None:
     """The others wait although there are slots; another tenant's job does not."""
-    async with setup(sqlite, tmp_path, instances=2, step_seconds=0.03, running=1) as running:
+    async with setup(sqlite, tmp_path, instances=2, held=True, running=1) as running:
         mine = [await running.submit("mine", body={"seed": seed}) for seed in range(3)]
         theirs = await running.submit("theirs")
         await running.started(theirs)
+        running.brake.release()
         most = 0
 
         async def ended() -> bool:
@@ -260,7 +283,7 @@ async def test_one_tenant_runs_so_many_at_once(sqlite: str, tmp_path: Path) -> N
             most = max(most, sum(bool(job.instance) and not job.state.terminal for job in jobs))
             return all(job.state.terminal for job in jobs)
 
-        await until(ended, 60)
+        await until(ended)
         assert most == 1
         assert [(await running.end(job)).state for job in mine] == [State.SUCCEEDED] * 3
 

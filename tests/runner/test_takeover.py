@@ -12,7 +12,8 @@ from pathlib import Path
 import httpx2
 import jobs_process
 import pytest
-from jobs_support import database_url, stocked, until
+from brake import Brake
+from jobs_support import PATIENCE_S, database_url, stocked, until
 
 from runner.durable import Durable
 from runner.engine.sandbox.server import Sandbox
@@ -20,7 +21,7 @@ from runner.job import State
 from runner.store.database import Database
 from runner.store.jobs import JobStore, Row
 from runner.store.workers import Workers
-from runner.takeover import Takeover
+from runner.takeover import BEAT_S, SILENT_S, Takeover
 
 
 class Process:
@@ -38,7 +39,7 @@ class Process:
     async def line(self, wanted: Callable[[str], bool]) -> str:
         """The next line that is wanted; others are log lines."""
         assert self._process.stdout is not None
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             while line := (await self._process.stdout.readline()).decode():
                 if wanted(line.strip()):
                     return line.strip()
@@ -74,10 +75,10 @@ async def process(url: str, folder: Path, box: Sandbox) -> AsyncIterator[Process
 
 
 @asynccontextmanager
-async def world(kind: str, folder: Path, step_seconds: float) -> AsyncIterator[tuple[str, Sandbox, JobStore]]:
+async def world(kind: str, folder: Path, brake: Brake) -> AsyncIterator[tuple[str, Sandbox, JobStore]]:
     """A database, a sandbox that no process's death touches, and a look at the jobs."""
     with database_url(kind, folder) as url:
-        async with Sandbox(stocked(), folder / "box", name="box", step_seconds=step_seconds) as box:
+        async with Sandbox(stocked(), folder / "box", name="box", ops=brake) as box:
             database = Database(url)
             await database.open()
             try:
@@ -91,11 +92,11 @@ async def rows(store: JobStore, ids: list[str]) -> list[Row]:
     return [row for row in found if row is not None]
 
 
-async def all_ended(store: JobStore, ids: list[str], seconds: float = 60.0) -> list[Row]:
+async def all_ended(store: JobStore, ids: list[str]) -> list[Row]:
     async def over() -> bool:
         return all(row.job.state.terminal for row in await rows(store, ids))
 
-    await until(over, seconds)
+    await until(over)
     return await rows(store, ids)
 
 
@@ -105,29 +106,31 @@ async def running(store: JobStore, ids: list[str]) -> None:
     async def begun() -> bool:
         return any(row.job.state is State.RUNNING for row in await rows(store, ids))
 
-    await until(begun, 30)
+    await until(begun)
 
 
 async def history(box: Sandbox) -> set[str]:
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(timeout=PATIENCE_S) as client:
         return set((await client.get(f"{box.url}/history")).json())
 
 
 async def prompts(box: Sandbox) -> set[str]:
     """Every prompt that the sandbox knows, whether ended, running or waiting."""
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(timeout=PATIENCE_S) as client:
         queue = (await client.get(f"{box.url}/queue")).json()
     return await history(box) | {item[1] for part in queue.values() for item in part}
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 async def test_a_killed_process_is_followed_by_its_next_start(kind: str, tmp_path: Path) -> None:
-    async with world(kind, tmp_path, 0.05) as (url, box, store):
+    brake = Brake()
+    async with world(kind, tmp_path, brake) as (url, box, store):
         async with process(url, tmp_path, box) as first:
             ids = [await first.submit(seed) for seed in range(4)]
             await running(store, ids)
             await first.kill()
         before, known = await rows(store, ids), await prompts(box)
+        brake.release()
         async with process(url, tmp_path, box):
             after = await all_ended(store, ids)
         assert [row.job.state for row in after] == [State.SUCCEEDED] * 4
@@ -136,9 +139,12 @@ async def test_a_killed_process_is_followed_by_its_next_start(kind: str, tmp_pat
         assert len(await history(box)) == 4
 
 
-async def test_a_dead_process_is_taken_over_within_ten_seconds(tmp_path: Path) -> None:
+async def test_a_dead_process_is_taken_over(tmp_path: Path) -> None:
+    """Within ten seconds where the machine keeps up: all that is waited for by the clock is silence and two beats."""
+    assert SILENT_S + 2 * BEAT_S < 10
+    brake = Brake()
     async with (
-        world("postgresql", tmp_path, 0.05) as (url, box, store),
+        world("postgresql", tmp_path, brake) as (url, box, store),
         process(url, tmp_path, box) as first,
         process(url, tmp_path, box) as second,
     ):
@@ -147,26 +153,25 @@ async def test_a_dead_process_is_taken_over_within_ten_seconds(tmp_path: Path) -
         owner = (await rows(store, ids))[0].worker
         assert owner in (first.executor, second.executor)
         victim, other = (first, second) if first.executor == owner else (second, first)
-        clock = asyncio.get_running_loop().time
-        killed = clock()
         await victim.kill()
 
         async def taken() -> bool:
             return (await rows(store, ids))[0].worker == other.executor
 
-        await until(taken, 30)
-        assert clock() - killed < 10
+        await until(taken)
+        brake.release()
         (row,) = await all_ended(store, ids)
         assert (row.job.state, row.job.attempt) == (State.SUCCEEDED, 2)
         assert len(await history(box)) == 1  # it was joined, not sent again
 
 
 async def test_a_frozen_process_that_wakes_ends_nothing_twice(tmp_path: Path) -> None:
-    # a step of half a second: the job cannot end between the look at it and the signal
-    async with world("postgresql", tmp_path, 0.5) as (url, box, store), process(url, tmp_path, box) as frozen:
+    brake = Brake()
+    async with world("postgresql", tmp_path, brake) as (url, box, store), process(url, tmp_path, box) as frozen:
         ids = [await frozen.submit(seed) for seed in range(2)]
         await running(store, ids)
         frozen.signal(signal.SIGSTOP)
+        brake.release()
         async with process(url, tmp_path, box) as rescuer:
             ended = await all_ended(store, ids)
             assert {row.worker for row in ended} == {rescuer.executor}

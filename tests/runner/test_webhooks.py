@@ -39,7 +39,7 @@ async def message(running: Setup, job: Job, state: Delivery) -> Message:
         found[:] = [one] if one is not None else []
         return one is not None and one.state is state
 
-    await until(reached, 20)
+    await until(reached)
     return found[0]
 
 
@@ -144,7 +144,7 @@ async def test_a_body_that_cannot_be_made_harms_no_job(sqlite: str, tmp_path: Pa
 
 
 async def test_a_cancelled_job_tells_its_end_too(sqlite: str, tmp_path: Path) -> None:
-    async with setup(sqlite, tmp_path, step_seconds=0.05, look_ahead=0) as running:
+    async with setup(sqlite, tmp_path, held=True, look_ahead=0) as running:
         jobs = [await running.submit(body={"seed": seed}, callback=CALLBACK) for seed in range(3)]
         await running.backend.service.cancel("acme", jobs[2].id)
         await message(running, jobs[2], Delivery.DELIVERED)

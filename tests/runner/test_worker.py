@@ -93,13 +93,14 @@ async def test_the_device_that_failed_gets_no_more_work(tmp_path: Path) -> None:
 
 async def test_a_job_goes_on_where_its_prompt_runs(tmp_path: Path) -> None:
     """The process stops while the engine works; the next one joins the prompt instead of sending it again."""
-    async with setup(URL.format(tmp_path), tmp_path, step_seconds=0.1) as running:
+    async with setup(URL.format(tmp_path), tmp_path, held=True) as running:
         job = await running.started(await running.submit())
         await running.backend.__aexit__()
         left = await running.backend.jobs.get(job.id)
         assert left is not None
         assert left.job.state is State.RUNNING
         async with make_backend(running.database, running.pool, running.storage, running.receiver) as second:
+            running.brake.release()
             done = await end(second, job)
         assert (done.state, done.prompt_id, done.attempt) == (State.SUCCEEDED, job.prompt_id, 2)
         assert done.started_at == left.job.started_at
@@ -108,18 +109,19 @@ async def test_a_job_goes_on_where_its_prompt_runs(tmp_path: Path) -> None:
 
 async def test_an_attempt_that_lost_its_job_changes_nothing(tmp_path: Path) -> None:
     """As a frozen worker that wakes after a takeover: another attempt has begun."""
-    async with setup(URL.format(tmp_path), tmp_path, step_seconds=0.05) as running:
+    async with setup(URL.format(tmp_path), tmp_path, held=True) as running:
         job = await running.started(await running.submit())
         taken = update(jobs).where(jobs.c.id == job.id).values(attempt=job.attempt + 1, prompt_id="another")
         await running.database.write(lambda connection: connection.execute(taken))
-        await until(lambda: not running.backend.live.is_here(job.id), 20)
+        running.brake.release()
+        await until(lambda: not running.backend.live.is_here(job.id))
         row = await running.backend.jobs.get(job.id)
         assert row is not None
         assert (row.job.state, row.job.attempt, row.job.outputs) == (State.RUNNING, 2, ())
 
 
 async def test_a_run_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
-    async with setup(URL.format(tmp_path), tmp_path, step_seconds=0.3, timeout_s=0.5) as running:
+    async with setup(URL.format(tmp_path), tmp_path, held=True, timeout_s=0.5) as running:
         done = await running.end(await running.submit())
         assert done.error is not None
         assert (done.state, done.error.cause) == (State.FAILED, Cause.TIMEOUT)

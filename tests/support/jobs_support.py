@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import httpx2
 import sqlalchemy as sa
+from brake import Brake
 
 from compiler import Library, MediaRef, RequestError, load_library, shipped_catalog
 from compiler.errors import Fault as Mistake
@@ -30,6 +31,8 @@ from runner.store.media import StoredMedia
 from runner.store.storage import LocalStorage
 
 POSTGRES = os.environ.get("COMFYC_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
+PATIENCE_S = 120.0
+"""A test that waits longer has failed; no test passes or fails by less."""
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 IMAGE = {"model": "illustrious-hentai-rx", "prompt": "a red door", "width": 512, "height": 512, "seed": 7}
 
@@ -94,7 +97,7 @@ class Receiver:
         return httpx2.AsyncClient(transport=httpx2.MockTransport(self))
 
 
-async def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], Any], seconds: float = PATIENCE_S) -> None:
     """Waits until the condition, which may be a coroutine function, is true."""
     async with asyncio.timeout(seconds):
         while True:
@@ -104,7 +107,7 @@ async def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
             await asyncio.sleep(0.01)
 
 
-async def end(backend: Backend, job: Job, seconds: float = 30.0) -> Job:
+async def end(backend: Backend, job: Job, seconds: float = PATIENCE_S) -> Job:
     """The job once it has ended."""
     async with asyncio.timeout(seconds):
         async for now in backend.service.subscribe(job.id):
@@ -122,25 +125,27 @@ class Setup:
     storage: LocalStorage
     database: Database
     receiver: Receiver
+    brake: Brake
+    """Holds the sampler steps, if the test asked for `held`."""
 
     async def submit(self, tenant: str = "acme", **more: Any) -> Job:
         body = {**IMAGE, **more.pop("body", {})}
         return await self.backend.service.submit(tenant, "ext", body, operation="image", **more)
 
-    async def end(self, job: Job, seconds: float = 30.0) -> Job:
+    async def end(self, job: Job, seconds: float = PATIENCE_S) -> Job:
         """The job once it has ended."""
         return await end(self.backend, job, seconds)
 
     async def history(self, index: int = 0) -> dict[str, Any]:
         """What a sandbox has run since its boot."""
-        async with httpx2.AsyncClient() as client:
+        async with httpx2.AsyncClient(timeout=PATIENCE_S) as client:
             return (await client.get(f"{self.sandboxes[index].url}/history")).json()
 
     async def queue(self, index: int = 0) -> dict[str, Any]:
-        async with httpx2.AsyncClient() as client:
+        async with httpx2.AsyncClient(timeout=PATIENCE_S) as client:
             return (await client.get(f"{self.sandboxes[index].url}/queue")).json()
 
-    async def started(self, job: Job, seconds: float = 10.0) -> Job:
+    async def started(self, job: Job, seconds: float = PATIENCE_S) -> Job:
         """The job once it runs."""
         async with asyncio.timeout(seconds):
             async for now in self.backend.service.subscribe(job.id):
@@ -169,14 +174,16 @@ async def setup(
     *,
     instances: int = 1,
     faults: Sequence[Sequence[Fault]] = (),
-    step_seconds: float = 0.0,
+    held: bool = False,
     timing: Timing = TIMING,
     receiver: Receiver | None = None,
     encode: Callable[[Job], Mapping[str, Any]] = lambda job: {"id": job.number, "state": job.state.value},
     **options: Any,
 ) -> AsyncIterator[Setup]:
-    """A backend on sandboxes of this process."""
-    receiver = receiver or Receiver()
+    """A backend on sandboxes of this process. `held`: sampler steps wait for `brake`."""
+    receiver, brake = receiver or Receiver(), Brake()
+    if not held:
+        brake.release()
     async with AsyncExitStack() as stack:
         sandboxes: list[Sandbox] = []
         for index in range(instances):
@@ -185,7 +192,7 @@ async def setup(
                 folder / f"box-{index}",
                 name=f"box-{index}",
                 faults=faults[index] if index < len(faults) else (),
-                step_seconds=step_seconds,
+                ops=brake,
             )
             sandboxes.append(await stack.enter_async_context(box))
         pool = Pool([ComfyClient(box.url, name=box.name, timing=timing) for box in sandboxes], watch_s=0.2)
@@ -197,7 +204,7 @@ async def setup(
         storage = LocalStorage(folder / "storage")
         backend = make_backend(database, pool, storage, receiver, encode_webhook=encode, **options)
         await stack.enter_async_context(backend)
-        yield Setup(backend, pool, sandboxes, storage, database, receiver)
+        yield Setup(backend, pool, sandboxes, storage, database, receiver, brake)
 
 
 CALLBACK = Callback("https://receiver.example/hook", "callback-token")

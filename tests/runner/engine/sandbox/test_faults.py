@@ -34,7 +34,7 @@ class Client:
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
-        self.http = httpx2.AsyncClient(base_url=sandbox.url, timeout=10)
+        self.http = httpx2.AsyncClient(base_url=sandbox.url, timeout=60)
 
     async def post(self, number: int = 1, **body: Any) -> httpx2.Response:
         return await self.http.post("/prompt", json={"prompt": prompt(number), **body})
@@ -88,7 +88,7 @@ async def frames(client: Client, sid: str, count: int) -> list[str]:
     async with connect(f"{client.sandbox.url.replace('http', 'ws')}/ws?clientId={sid}") as socket:
         await client.submit(7, client_id=sid)
         while len(kinds) < count:
-            kinds.append(json.loads(await asyncio.wait_for(socket.recv(), 5))["type"])
+            kinds.append(json.loads(await asyncio.wait_for(socket.recv(), 60))["type"])
     return kinds
 
 

@@ -99,7 +99,7 @@ async def test_an_interrupt_stops_a_sampler_at_its_next_step(tmp_path: Path) -> 
         kinds: list[str] = []
         ended = None
         while ended is None:
-            frame = await asyncio.wait_for(socket.recv(), 10)
+            frame = await asyncio.wait_for(socket.recv(), 60)
             kind = json.loads(frame)["type"] if isinstance(frame, str) else f"binary {frame[3]}"
             kinds.append(kind)
             if kinds.count("progress") == 3:
@@ -134,7 +134,7 @@ async def test_as_a_process_it_shows_a_banner_and_ends_when_asked(tmp_path: Path
         answer = await http.get(f"{text.split()[-1]}/system_stats")
         assert answer.json()["system"]["comfyui_version"] == "0.3.64"
     process.send_signal(signal.SIGTERM)
-    assert await asyncio.wait_for(process.wait(), 20) == 0
+    assert await asyncio.wait_for(process.wait(), 60) == 0
 
 
 async def test_as_a_process_a_crash_is_a_crash(tmp_path: Path) -> None:
@@ -142,4 +142,4 @@ async def test_as_a_process_a_crash_is_a_crash(tmp_path: Path) -> None:
     async with httpx2.AsyncClient() as http:
         with contextlib.suppress(httpx2.TransportError):  # it may be gone before it answers
             await http.post(f"{text.split()[-1]}/prompt", json={"prompt": PICTURE})
-    assert await asyncio.wait_for(process.wait(), 20) == CRASHED
+    assert await asyncio.wait_for(process.wait(), 60) == CRASHED
