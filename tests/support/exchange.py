@@ -116,7 +116,7 @@ class Exchange:
         """Opens a socket; `as` is its client id where it is not the socket's own name."""
         sid = f"{step.get('as', name)}-{self.nonce}"
         uri = f"{self.url.replace('http', 'ws', 1)}/ws?clientId={sid}"
-        self.sockets[name] = await connect(uri, max_size=None)
+        self.sockets[name] = await connect(uri, max_size=None, max_queue=None)
         if "flags" in step:
             await self.sockets[name].send(json.dumps({"type": "feature_flags", "data": step["flags"]}))
         hello = say(await self._next(name))
