@@ -33,6 +33,7 @@ from runner.events import Event, Started
 from runner.job import OutputFile
 from runner.progress import Progress
 from runner.store.storage import content_type
+from runner.tasks import cancel_and_wait
 
 T = TypeVar("T")
 Bytes: TypeAlias = bytes | Callable[[], Awaitable[bytes]]
@@ -182,9 +183,7 @@ async def _follow(
             raise
     finally:
         if canceller is not None:
-            canceller.cancel()
-            with suppress(asyncio.CancelledError):
-                await canceller
+            await cancel_and_wait(canceller)
     if stop is not None and stop.is_set():
         raise RunCancelled("The prompt was cancelled.")
     if outcome is None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import isfinite
@@ -17,6 +16,7 @@ from typing import Final, TypeAlias
 
 from runner.engine.base import Began, Cached, EngineEvent, NodeBegan, NodeOutput, NodeProgress, Preview
 from runner.job import Job, State
+from runner.tasks import cancel_and_wait
 
 KEEP: Final = 200
 """Jobs whose nodes are remembered, the newest."""
@@ -150,10 +150,8 @@ class Feed:
                 told = asyncio.ensure_future(anext(jobs, None))
         finally:
             board.listeners.discard(changed)
-            for task in (told, woken):
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+            woken.cancel()
+            await cancel_and_wait(told)
 
     def _board(self, job_id: str) -> _Board:
         board = self._boards.get(job_id)

@@ -88,3 +88,12 @@ def test_no_import_runs_back_up(folder: str, forbidden: tuple[str, ...]) -> None
             if name.startswith(tuple(f"{one}." for one in forbidden)) or name in forbidden
         }
         assert up == set(), path
+
+
+def test_nobody_swallows_its_own_cancellation() -> None:
+    """`runner.tasks.cancel_and_wait` is what waits for a cancelled task."""
+    swallow = re.compile(r"(suppress\(|except )\(?[\w., ]*\bCancelledError")
+    found = [
+        path.relative_to(ROOT).as_posix() for path in ROOT.glob("runner/**/*.py") if swallow.search(path.read_text())
+    ]
+    assert found == []

@@ -14,6 +14,7 @@ from websockets.exceptions import WebSocketException
 
 from runner.engine.frames import Frame, FrameReader
 from runner.engine.http import Ambiguous, Refused, Timing
+from runner.tasks import cancel_and_wait
 
 _HELLO: Final = json.dumps({"type": "feature_flags", "data": {"supports_preview_metadata": True}})
 """Must be the first message: previews then say which prompt and node they are of."""
@@ -109,9 +110,7 @@ class EventSocket:
         connection, listening = self._connection, self._listening
         self._connection, self._listening, self.open = None, None, False
         if listening:
-            listening.cancel()
-            with suppress(asyncio.CancelledError):
-                await listening
+            await cancel_and_wait(listening)
         if connection:
             with suppress(OSError, WebSocketException):
                 await connection.close()
