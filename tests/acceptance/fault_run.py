@@ -195,7 +195,7 @@ async def create_all(server: Server, hook: str, count: int, seen: Seen) -> None:
 
     async def tenant(index: int) -> None:
         headers = {"authorization": f"Bearer ext_key{index}"}
-        async with httpx2.AsyncClient(base_url=server.url, headers=headers, timeout=20) as client:
+        async with httpx2.AsyncClient(base_url=server.url, headers=headers, timeout=60) as client:
             for number in numbers:
                 body = {**BODY, "seed": number, "callback_url": hook, "callback_api_key": "told"}
                 await create(client, body, seen)
@@ -329,7 +329,7 @@ def check_webhook(row: dict[str, Any], message: dict[str, Any] | None, seen: See
 
 async def check_files(rows: list[dict[str, Any]], server: Server, seen: Seen) -> None:
     """Every result of a success can be fetched, and is a picture."""
-    async with httpx2.AsyncClient(base_url=server.url, timeout=20) as client:
+    async with httpx2.AsyncClient(base_url=server.url, timeout=60) as client:
         for row in rows:
             if row["state"] != "succeeded":
                 continue
