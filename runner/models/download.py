@@ -122,14 +122,19 @@ async def _part(target: Path) -> AsyncGenerator[IO[bytes]]:
         file.close()
 
 
+def sha256_of(path: Path) -> str:
+    """Lower case. Errors: OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _finish(wanted: Wanted, part: IO[bytes]) -> None:
     """Checks the whole file and gives it its name. Errors: _Wrong, OSError."""
     part.flush()
     os.fsync(part.fileno())
     path = wanted.target.with_name(wanted.target.name + PART)
     if wanted.sha256:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = sha256_of(path)
         if found != wanted.sha256:
             raise _Wrong(f"has the SHA-256 {found}, not {wanted.sha256}", "Check the hash, or import another version")
     try:

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+from anyio.to_thread import run_sync
 
 from compiler import Asset, AssetRef
 from compiler.errors import Fault, RequestError
 from runner.durable import Durable
-from runner.models.download import Downloader, Wanted
+from runner.models.download import Downloader, Wanted, sha256_of
 from runner.models.rows import Model, ModelRows, ModelState
 from runner.models.source import ENDING, Civitai, ModelFacts, ModelFile, SourceAway
 
@@ -84,15 +85,35 @@ class Importer:
             what = f"names version {found}, CivitaiModelVersionId {version}"
             raise RequestError(Fault("Url", what, "Give one of them", "conflict"))
         known = await self._rows.version(tenant, found)
-        if known is None or known.state is ModelState.FAILED:
-            facts = _with_hash(await self._source.facts(found, named), sha256)
-            known = await self._rows.add(tenant, facts)
-            await self._durable.submit(MODELS, _key(known), known.run)
+        if known is None or known.state is ModelState.FAILED or self._lost(known):
+            known = await self._begin(tenant, _with_hash(await self._source.facts(found, named), sha256))
         _with_hash(known.facts, sha256)
         known = await self._end(known)
         if known.state is ModelState.FAILED:
             raise RequestError(Fault(named, f"could not be imported: {known.error}", "", "broken"))
+        if known.state is ModelState.READY and sha256:
+            await self._compare(known, sha256)
         return known
+
+    async def _begin(self, tenant: str, facts: ModelFacts) -> Model:
+        """A new import, or the one of another request that has begun meanwhile."""
+        model = await self._rows.add(tenant, facts, anew=self._lost)
+        await self._durable.submit(MODELS, _key(model), model.run)
+        return model
+
+    def _lost(self, model: Model) -> bool:
+        """Whether somebody has removed a file of a model that was imported."""
+        names = (file_name(model.facts.version, file) for file in model.facts.files)
+        return model.state is ModelState.READY and not all((self._shelves.loras / name).exists() for name in names)
+
+    async def _compare(self, model: Model, sha256: str) -> None:
+        """Raises RequestError if the file has another hash. Where the source tells it, it was compared before."""
+        for file in model.facts.files:
+            if file.sha256:
+                continue
+            found = await run_sync(sha256_of, self._shelves.loras / file_name(model.facts.version, file))
+            if found != sha256.lower():
+                raise _other_hash(found)
 
     async def page(self, tenant: str, number: int, size: int) -> tuple[list[Model], int]:
         """One page of the tenant's models, and how many there are."""
@@ -118,6 +139,8 @@ class Importer:
     async def _model(self, tenant: str, ref: AssetRef) -> Model:
         if NUMBER.fullmatch(ref.value):
             known = await self._rows.get(int(ref.value), tenant)
+            if known is not None and self._lost(known):
+                known = await self._begin(tenant, known.facts)
             model = await self._end(known) if known else None
         else:
             model = await self.bring(tenant, None, ref.value, field=ref.field)
@@ -180,7 +203,9 @@ class Importer:
             await self._downloader.fetch(Wanted(file.url, target, file.sha256, file.name), saving.told)
             await saving.end()
             before += file.size
-        await self._restock({file_name(model.facts.version, file) for file in model.facts.files})
+        names = {file_name(model.facts.version, file) for file in model.facts.files}
+        self._seen -= names  # if they were there before, the engines may have noticed that they were not
+        await self._restock(names)
 
     async def _later(self, model: Model, error: Exception) -> None:
         why = str(error) if isinstance(error, SourceAway) else "The model folder cannot be written."
@@ -245,5 +270,8 @@ def _with_hash(facts: ModelFacts, sha256: str) -> ModelFacts:
         return facts
     if known == {""} and len(facts.files) == 1:
         return replace(facts, files=(replace(facts.files[0], sha256=sha256.lower()),))
-    what = f"is not that of the model's file, {', '.join(sorted(known))}"
-    raise RequestError(Fault("SHA256Hash", what, "Leave it out", "conflict"))
+    raise _other_hash(", ".join(sorted(known)))
+
+
+def _other_hash(known: str) -> RequestError:
+    return RequestError(Fault("SHA256Hash", f"is not that of the model's file, {known}", "Leave it out", "conflict"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -53,8 +54,8 @@ class ModelRows:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    async def add(self, tenant: str, facts: ModelFacts) -> Model:
-        """A new import; the one that is there already, begun anew if it had failed."""
+    async def add(self, tenant: str, facts: ModelFacts, anew: Callable[[Model], bool] = lambda model: False) -> Model:
+        """A new import; the one that is there already, begun anew if it had failed or `anew` says so."""
         now = time.time()
 
         def work(connection: sa.Connection) -> Model:
@@ -67,7 +68,7 @@ class ModelRows:
                 number = connection.execute(models.insert().values(values).returning(models.c.number)).scalar_one()
                 return Model(number, tenant, ModelState.IMPORTING, 0, facts)
             found = _model(known)
-            if found.state is not ModelState.FAILED:
+            if found.state is not ModelState.FAILED and not anew(found):
                 return found
             values = {"state": ModelState.IMPORTING.value, "run": found.run + 1, "facts": facts.dump(), "error": ""}
             connection.execute(models.update().where(where).values(updated_at=now, **values))

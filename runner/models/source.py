@@ -24,6 +24,7 @@ MAX_ANSWER: Final = 8_000_000
 TYPES: Final = ("LORA", "LoCon", "DoRA")
 """Civitai's types of what our graphs load as LoRA."""
 ENDING: Final = ".safetensors"
+NUMBER: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
 EXPERT: Final = re.compile(r"(?<![a-z])(high|low)(?![a-z])", re.IGNORECASE)
 MODEL_PATH: Final = re.compile(r"/models/(\d{1,12})(?:/[^/]*)?/?")
 VERSION_PATHS: Final = (
@@ -85,17 +86,20 @@ class Civitai:
 
     async def version_of(self, url: str, field: str) -> int:
         """The version that an address of the source means. Errors: RequestError, SourceAway."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise _wrong(field, "is no address", f"Give one of a model at {HOST}", "bad_url") from error
         known = {HOST, f"www.{HOST}", urlsplit(self._base).hostname}
         if parts.scheme not in ("http", "https") or parts.hostname not in known:
             raise _wrong(field, "is no Civitai address", "Give the address of a model at civitai.com", "bad_url")
         for pattern in VERSION_PATHS:
             if found := pattern.fullmatch(parts.path):
                 return int(found[1])
-        asked = parse_qs(parts.query).get("modelVersionId", [""])[0]
-        if asked.isascii() and asked.isdigit() and len(asked) <= 12:
-            return int(asked)
-        if found := MODEL_PATH.fullmatch(parts.path):
+        asked = parse_qs(parts.query, keep_blank_values=True).get("modelVersionId")
+        if asked and NUMBER.fullmatch(asked[0]):
+            return int(asked[0])
+        if not asked and (found := MODEL_PATH.fullmatch(parts.path)):
             return await self._newest(int(found[1]), field)
         raise _wrong(field, "names no model", "Give https://civitai.com/models/ID?modelVersionId=ID", "bad_url")
 

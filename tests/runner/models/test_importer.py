@@ -278,6 +278,8 @@ async def test_addresses(path: str, asked: list[str], url: str, tmp_path: Path, 
         "no address",
         "https://civitai.com.evil.test/models/1",
         "https://civitai.com/models/99999999999999999",
+        "https://civitai.com/models/12?modelVersionId=newest",
+        "http://[::1",
     ],
 )
 async def test_other_addresses(wrong: str, url: str, tmp_path: Path, double: Double) -> None:
@@ -299,6 +301,10 @@ async def test_the_callers_hash(url: str, tmp_path: Path, double: Double) -> Non
         assert (await here.bring(sha256=digest.upper())).state is ModelState.READY
         with pytest.raises(RequestError, match="could not be imported: has the SHA-256"):
             await here.bring(130, sha256="1" * 64)  # the source tells none, so the file itself is checked
+        assert (await here.bring(130)).state is ModelState.READY
+        assert (await here.bring(130, sha256=digest)).state is ModelState.READY
+        with pytest.raises(RequestError, match=f"SHA256Hash: is not that of the model's file, {digest}"):
+            await here.bring(130, sha256="1" * 64)
         with pytest.raises(RequestError, match="Url: names version 130, CivitaiModelVersionId 120"):
             await here.bring(120, f"{double.base}/model-versions/130")
 
@@ -342,6 +348,20 @@ async def test_two_at_once_fetch_once(url: str, tmp_path: Path, double: Double) 
         found = await asyncio.gather(*(here.bring(tenant=tenant) for tenant in ("alice", "bob", "alice")))
         assert {model.state for model in found} == {ModelState.READY}
         assert len(here.files()) == 1
+
+
+@pytest.mark.parametrize("by", ["import", "task"])
+async def test_a_file_that_somebody_removed_is_brought_again(by: str, url: str, tmp_path: Path, double: Double) -> None:
+    double.add(120)
+    async with bench(url, tmp_path, double) as here:
+        model = await here.bring()
+        (name,) = here.files()
+        (here.loras / name).unlink()
+        if by == "import":
+            assert (await here.bring()).number == model.number
+        else:
+            assert (await here.asset(str(model.number))).files == {"*": name}
+        assert here.files() == [name]
 
 
 async def test_a_file_that_is_there_is_left(tmp_path: Path, double: Double) -> None:
