@@ -77,9 +77,12 @@ def _line(text: str, cure: str) -> str:
     return f"{text.removesuffix('.')}. {cure}" if cure else text
 
 
-def check_graph(prompt: Any, catalog: Catalog, *, files: Files | None = None) -> CheckResult:
-    """Judges an API-format graph; without `files`, every input file is taken to exist."""
-    said = verdict(prompt, catalog, files=files)
+def check_graph(prompt: Any, catalog: Catalog, *, targets: Any = None, files: Files | None = None) -> CheckResult:
+    """Judges an API-format graph, of which only the outputs `targets` are asked for, if they are given.
+
+    Without `files`, every input file is taken to exist.
+    """
+    said = verdict(prompt, catalog, targets=targets, files=files)
     error: Mapping[str, Any] | None = said.error
     if said.crash or said.deadly:
         kind = "server_error" if said.crash else "deadly"

@@ -8,7 +8,7 @@ graphs that would end the server's worker.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from compiler.catalog import Catalog
 from compiler.check.deadly import deadly, is_link
@@ -16,6 +16,9 @@ from compiler.errors import Fault, GraphError
 from compiler.graph.api_json import parse
 from compiler.graph.verify import findings as graph_findings
 from compiler.graph.verify import verify_structure
+
+_KIND: Final = "class_type"
+"""What has none is no node, and there is no more to say of it."""
 
 
 def findings(prompt: Any, catalog: Catalog) -> tuple[Fault, ...]:
@@ -34,7 +37,7 @@ def _nodes(prompt: Any) -> dict[str, dict[str, Any]]:
     if not isinstance(prompt, dict):
         return {}
     entries = cast("dict[str, Any]", prompt).items()
-    return {node_id: cast("dict[str, Any]", node) for node_id, node in entries if isinstance(node, dict)}
+    return {node_id: cast("dict[str, Any]", one) for node_id, one in entries if isinstance(one, dict) and _KIND in one}
 
 
 def _inputs(node: Mapping[str, Any]) -> dict[str, Any]:

@@ -40,7 +40,8 @@ def parse(data: Any, *, where: str = "graph") -> Graph:
         raise GraphError(Fault(where, "is not a JSON object of nodes", "Save it with Export (API) in ComfyUI"))
     body = cast("dict[str, Any]", data)
     if isinstance(body.get("nodes"), list):
-        raise GraphError(Fault(where, "is a UI workflow, not an API graph", "Save it with Export (API) in ComfyUI"))
+        cure = "Save it with Export (API) in ComfyUI, or convert it: comfyc convert"
+        raise GraphError(Fault(where, "is a UI workflow, not an API graph", cure))
     faults = [fault for node_id, raw in body.items() if (fault := _fault(f"{where}: {node_id}", raw))]
     if faults:
         raise GraphError(*faults)

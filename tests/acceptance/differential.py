@@ -22,7 +22,7 @@ import sys
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,8 @@ class Report:
     seed: int
     sent: int = 0
     deadly: int = 0
+    absent: tuple[str, ...] = ()
+    """Classes of the shipped catalog that this server has not: it could not load them. No graph names them."""
     reordered: int = 0
     """Of those that agree: in another order than the declared one."""
     endless: int = 0
@@ -66,7 +68,7 @@ class Report:
         lines = [
             f"ComfyUI {self.version}, seed {self.seed}: {self.sent - len(self.odd)} of {self.sent} graphs agree",
             f"of these  {self.reordered} in another order of visits, {self.endless} with a cycle",
-            f"not sent  {self.deadly} deadly ones",
+            f"not sent  {self.deadly} deadly ones; classes that this server lacks: {', '.join(self.absent) or 'none'}",
             f"answers   {_counts(self.statuses)}",
             f"errors    {_counts(self.errors)}",
             f"mutations {_counts(self.mutations)}",
@@ -93,6 +95,7 @@ def compare(http: httpx2.Client, seed: int, count: int, *, shipped: bool = False
     catalog = stocked(shipped_catalog(version), live) if shipped else live
     files = frozenset(_input_files(live)).__contains__
     report, mutants = Report(version, seed), Mutants(catalog, seed, shipped_graphs(catalog), files)
+    report.absent = tuple(sorted(shipped_catalog(version).nodes.keys() - live.nodes)) if shipped else ()
     while report.sent < count:
         prompt, done = mutants.prompt()
         targets = mutants.random.choice((None,) * 9 + (mutants.random.choices([*prompt, "nowhere"], k=2),))
@@ -122,7 +125,8 @@ def ask(http: httpx2.Client, prompt: Prompt, targets: Any) -> Answer:
     """The server's answer; what it accepted is dequeued, and interrupted if it has begun."""
     prompt_id = str(uuid.uuid4())
     body = {"prompt": prompt, "prompt_id": prompt_id}
-    answer = http.post("/prompt", json=body if targets is None else {**body, "partial_execution_targets": targets})
+    whole = body if targets is None else {**body, "partial_execution_targets": targets}
+    answer = http.post("/prompt", content=json.dumps(whole))  # the client's own json= takes no NaN
     if answer.status_code == 200:
         http.post("/queue", json={"delete": [prompt_id]})
         http.post("/interrupt", json={"prompt_id": prompt_id})
@@ -210,8 +214,12 @@ class Shuffled(NodeSchema):
 
 
 def stocked(catalog: Catalog, live: Catalog) -> Catalog:
-    """A shipped catalog with the model and input files that the server lists, and with our pack if it has that."""
-    catalog = catalog.extended({kind: schema for kind, schema in own_nodes().nodes.items() if kind in live})
+    """A shipped catalog with the model and input files that the server lists, and with our pack if it has that.
+
+    Without the classes that this server could not load: a ComfyUI without torchaudio has none for sound.
+    """
+    known = catalog.extended(own_nodes().nodes).nodes.items()
+    catalog = replace(catalog, nodes={kind: schema for kind, schema in known if kind in live})
     files: dict[str, tuple[str, ...]] = {}
     for kind, schema in catalog.nodes.items():
         for spec in schema.inputs:

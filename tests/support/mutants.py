@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterable
-from math import inf
+from math import inf, nan
 from typing import Any
 
 from compiler.catalog import AUTOGROW, Catalog, InputSpec, NodeSchema
@@ -19,6 +19,7 @@ ODD_VALUES: tuple[Any, ...] = (
     None, "", "x", "7", " 8 ", "1.5", -1, 0, 3, 2**70, -(2**70), 1.5, -0.1, 1e30, True, False, "true", {}, {"a": 1},
     {"__value__": 4}, {"__value__": "x"}, {"__value__": [1, 2]}, {"__value__": None}, [], ["1"], [1, 2, 3],
     "no such choice", "a/b.png [temp]", "16:9", "1:9", "9:1", "a:b", "1:0", "-4:1",
+    nan, inf, -inf, "nan", "inf", "1e3", "1_000", "0x10", "１２", "9" * 5000, "../x.png", {"__value__": nan},
 )  # fmt: skip
 TEXTS = ("", "a lighthouse at dawn", "42", '["1", 0]', "{{ 7*7 }}", "naïve 東京 🌊", "two\nlines")
 SIZES = {"width": 64, "height": 64, "length": 1, "batch_size": 1, "amount": 1, "steps": 1, "blur_radius": 1}

@@ -27,7 +27,8 @@ def run(args: argparse.Namespace) -> int:
     catalog = load_catalog(args.catalog)
     all_valid = True
     for source in args.graph:
-        result = check_graph(unwrapped(read_json(source, "an API-format graph")), catalog)
+        graph, targets = unwrapped(read_json(source, "an API-format graph"))
+        result = check_graph(graph, catalog, targets=targets)
         valid = result.valid and not (args.strict and result.findings)
         all_valid = all_valid and valid
         if args.as_json:
@@ -37,8 +38,10 @@ def run(args: argparse.Namespace) -> int:
     return 0 if all_valid else 1
 
 
-def unwrapped(data: Any) -> Any:
-    """The graph itself, if the file is the whole body of POST /prompt."""
-    inner: Any = cast("dict[str, Any]", data).get("prompt") if isinstance(data, dict) else None
-    whole = isinstance(inner, dict) and "class_type" not in inner
-    return cast("Any", inner if whole else data)
+def unwrapped(data: Any) -> tuple[Any, Any]:
+    """(graph, partial_execution_targets): those of the body, if the file is the whole body of POST /prompt."""
+    body = cast("dict[str, Any]", data) if isinstance(data, dict) else dict[str, Any]()
+    inner: Any = body.get("prompt")
+    if "prompt" not in body or (isinstance(inner, dict) and "class_type" in inner):  # a node of that name
+        return cast("Any", data), None
+    return cast("Any", inner), body.get("partial_execution_targets")

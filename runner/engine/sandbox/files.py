@@ -46,7 +46,7 @@ def exists(name: str, folders: Folders) -> bool:
     bare, kind = annotated(name, "input")
     root = folder_of(kind, folders)
     path = below(root, bare)
-    return path is not None and path.exists()
+    return path is not None and os.path.exists(path)  # False too for a name that no file system takes
 
 
 def below(root: Path, name: str) -> Path | None:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -29,6 +30,7 @@ from runner.settings import load_settings
 ROOT = Path(__file__).parents[3]
 VIDEO = str(ROOT / "examples/ext/wan22-i2v.json")
 IMAGE = str(ROOT / "examples/ext/wan22-t2i.json")
+SAVE = {"class_type": "SaveImage", "inputs": {"images": ["empty", 0], "filename_prefix": "a"}}
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +80,24 @@ def test_check_says_what_comfyui_would_and_what_it_would_not(capsys: pytest.Capt
     assert bad["node_errors"]["save"]["errors"][0]["type"] == "required_input_missing"
     assert main(["check", "good.json"]) == 0
     assert main(["check", "good.json", "--strict"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"prompt": [], "client_id": "x"}, "prompt_no_outputs: "),
+        ({"prompt": None}, "server_error: TypeError"),
+        ({"prompt": {"save": SAVE}, "partial_execution_targets": ["nowhere"]}, "prompt_no_outputs: "),
+        ({"nodes": [], "links": [], "version": 0.4}, "or convert it: comfyc convert"),
+    ],
+    ids=str,
+)
+def test_check_takes_what_post_prompt_takes(body: Any, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("body.json").write_text(json.dumps(body))
+    assert main(["check", "body.json"]) == 1
+    told = capsys.readouterr().out
+    assert said in told
+    assert "worker" not in told
 
 
 # --- run -------------------------------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ def input_problem(kind: str, inputs: Mapping[str, Any], folders: Folders) -> str
         return None
     try:
         found = annotated_path(value, folders).is_file()
-    except ValueError:
+    except (OSError, ValueError):
         found = False
     return None if found else f"{text}: {value}"
 

@@ -11,6 +11,7 @@ import pytest
 from ops_runner import OpsRunner, read_catalog
 from PIL import Image
 
+from runner.engine.sandbox.files import exists
 from runner.engine.sandbox.node import NodeFailure, NodeResult
 from runner.engine.sandbox.ops import fingerprint, input_problem
 from runner.engine.sandbox.ops.files import annotated_path, fill_prefix
@@ -117,18 +118,29 @@ PROBLEMS = {
     ("LoadImage", "image", "../secret.png"): "Invalid image file: ../secret.png",
     ("LoadAudio", "audio", "x.wav"): "Invalid audio file: x.wav",
     ("LoadVideo", "file", "x.mp4"): "Invalid video file: x.mp4",
+    ("LoadVideo", "file", "x" * 5000): "Invalid video file: " + "x" * 5000,
     ("LoadImage", "image", "picture.png"): None,
     ("LoadImage", "image", "picture.png [input]"): None,
     ("LoadImage", "image", "picture.png [output]"): "Invalid image file: picture.png [output]",
 }
 
 
-@pytest.mark.parametrize("case", PROBLEMS)
+@pytest.mark.parametrize("case", PROBLEMS, ids=lambda case: f"{case[0]} {case[2][:20]}")
 def test_missing_files(sandbox: OpsRunner, case: tuple[str, str, str]) -> None:
     kind, name, value = case
     sandbox.picture(PICTURE[0])
     context = sandbox.context("1", {"1": {"class_type": kind}})
     assert input_problem(kind, {name: value}, context) == PROBLEMS[case]
+
+
+@pytest.mark.parametrize(
+    ("name", "there"),
+    [("picture.png", True), ("x.png", False), ("../picture.png", False), ("x" * 5000, False), ("a\0b", False)],
+    ids=lambda value: str(value)[:12],
+)
+def test_whether_a_file_is_there(sandbox: OpsRunner, name: str, there: bool) -> None:
+    sandbox.picture(PICTURE[0])
+    assert exists(name, sandbox.context("1", {"1": {"class_type": "LoadImage"}})) is there
 
 
 def test_names_with_a_folder_mark(sandbox: OpsRunner) -> None:
