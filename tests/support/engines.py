@@ -22,8 +22,8 @@ from runner.engine.client import ComfyClient
 from runner.engine.http import Timing
 
 FAST = Timing(
-    connect=1.0,
-    request=2.0,
+    connect=10.0,
+    request=10.0,
     silence=0.15,
     poll=0.3,
     settle=0.05,
@@ -66,7 +66,7 @@ def kinds(events: Iterable[object]) -> list[str]:
     return [type(event).__name__ for event in events]
 
 
-async def eventually(true: Callable[[], object], seconds: float = 10.0) -> None:
+async def eventually(true: Callable[[], object], seconds: float = 60.0) -> None:
     """Waits until it holds. Errors: TimeoutError."""
     async with asyncio.timeout(seconds):
         while not true():  # noqa: ASYNC110  nobody tells when

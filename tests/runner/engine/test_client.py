@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -364,29 +365,50 @@ async def test_a_prompt_in_no_list_is_lost_after_a_grace(engine: ScriptedComfyUI
         await task
 
 
-async def test_history_may_come_late(engine: ScriptedComfyUI, client: ComfyClient) -> None:
+class Clock:
+    """What the follower takes for the time: it goes on when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    stopped = Clock()
+    monkeypatch.setattr("runner.engine.follow.monotonic", stopped)
+    return stopped
+
+
+async def test_history_may_come_late(engine: ScriptedComfyUI, client: ComfyClient, clock: Clock) -> None:
     wanted = submission(fresh=True)
     task = await started(client, wanted, engine)
     engine.pending.clear()
     await engine.say(settled(wanted.prompt_id))
     await engine.heard("GET", "/queue")
+    clock.now += FAST.late
     finishing(engine, wanted.prompt_id)
     assert (await task)[1].ending is Ending.SUCCESS
 
 
-async def test_the_grace_begins_when_it_is_first_missed(engine: ScriptedComfyUI, client: ComfyClient) -> None:
+async def test_the_grace_begins_when_it_is_first_missed(engine: ScriptedComfyUI, clock: Clock) -> None:
+    client = ComfyClient(engine.url, timing=replace(FAST, silence=60.0, poll=60.0))
     wanted = submission(fresh=True)
     task = await started(client, wanted, engine)
     for step in range(8):  # alive for longer than the grace, so that nothing is asked
         progress = {"value": step, "max": 8, "node": "make", "prompt_id": wanted.prompt_id}
         await engine.say({"type": "progress", "data": progress})
-        await asyncio.sleep(0.08)
+        clock.now += FAST.late
     assert not [asked for asked in engine.asked if asked[1] == "/queue"]
     engine.pending.clear()
     engine.drop_sockets()
     await engine.heard("GET", f"/history/{wanted.prompt_id}")
+    clock.now += FAST.late
     finishing(engine, wanted.prompt_id)
     assert (await task)[1].ending is Ending.SUCCESS
+    await client.close()
 
 
 async def test_an_engine_that_stops_answering_is_unreachable_not_lost(
