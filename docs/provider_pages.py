@@ -101,7 +101,7 @@ def row(provider: Provider) -> tuple[str, ...]:
     host = urlsplit(provider.base_url).netloc
     return (
         code(provider.key.removeprefix("llm_")),
-        provider.title,
+        f"{provider.title} ({provider.note})" if provider.note else provider.title,
         ", ".join([code(host) if host else "none: name yours", *map(code, provider.hosts)]),
         "; ".join(keys(provider)) or "none",
         code(provider.url_env),

@@ -45,6 +45,8 @@ def fault(provider: Provider, answer: Answer, secrets: Sequence[str] = ()) -> Ca
     if answer.status < 400:
         if answer.is_media:
             return None
+        if answer.status == 202 and not answer.body:
+            return None  # a job that goes on, of which there is nothing to say
         if data is None:
             return CallError(f"{provider.title}: the answer is not JSON (HTTP {answer.status})")
         if not provider.ok or all(value in provider.ok[1] for value in found(data, provider.ok[0])):

@@ -124,6 +124,8 @@ class Provider:
     """Paths of results in the last answer: URLs, data: URIs or base64. The first path that holds any is taken."""
     source: str
     """Where the API is documented."""
+    note: str = ""
+    """What who chooses it should know first; for its line in the documentation."""
     poll: Poll | None = None
     hosts: tuple[str, ...] = ()
     """Further hosts of the API, `*.` for all below; results may come from any public host."""

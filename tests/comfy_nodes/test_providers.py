@@ -13,8 +13,10 @@ from stand_in import StandIn, form, served
 from comfy_nodes.providers import of_kind
 from comfy_nodes.providers.call import call
 from comfy_nodes.providers.errors import CallError
+from comfy_nodes.providers.request import built
 
 CASES = table("providers.yaml")
+PLACES = table("provider_places.yaml")
 SORTS = ("image", "mask", "video")
 KINDS = {key: kind for kind in ("video", "image") for key in of_kind(kind)}
 
@@ -75,6 +77,21 @@ def shown(parts: dict[str, Any]) -> dict[str, Any]:
         return value if isinstance(value, str) else names[value[2]]
 
     return {name: named(value) for name, value in parts.items()}
+
+
+@pytest.mark.parametrize("case", PLACES, ids=lambda case: f"{case['provider']} {next(iter(case['payload'].values()))}")
+def test_where_media_go(case: dict[str, Any]) -> None:
+    provider = of_kind(KINDS[case["provider"]])[case["provider"]]
+    for _ in range(case.get("door", 0)):
+        assert provider.otherwise is not None
+        provider = provider.otherwise
+    given = {sort: [MEDIA[name] for name in case["media"] if name.startswith(sort)] for sort in SORTS}
+    request, _, _ = built(provider, "https://base.example", {}, case["payload"], given)
+    assert request.url == "https://base.example" + case["path"]
+    if "json" in case:
+        assert json.loads(request.body) == case["json"]
+    else:
+        assert shown(form({"headers": {"content-type": request.headers["Content-Type"]}, "body": request.body})) == case["form"]
 
 
 def test_every_provider_has_cases() -> None:

@@ -5,6 +5,13 @@ from __future__ import annotations
 from ..declaration import Auth, Poll, Provider, Route, Slot
 
 ASYNC = {"X-DashScope-Async": "enable"}
+SYNTHESIS = "/services/aigc/video-generation/video-synthesis"
+
+
+def listed(kind: str, first: int = 0, count: int | None = None) -> Slot:
+    """Wan 2.7 and newer take all their media as one list."""
+    return Slot("image", "input.media.+", wrap={"type": kind, "url": "$"}, first=first, count=count)
+
 
 PROVIDERS = (
     Provider(
@@ -23,11 +30,14 @@ PROVIDERS = (
                     Slot("image", "input.last_frame_url", first=1, count=1),
                 ),
             ),
+            Route(SYNTHESIS, models=r"wan2\.[7-9].*r2v.*", headers=ASYNC, slots=(listed("reference_image"),)),
             Route(
-                "/services/aigc/video-generation/video-synthesis",
+                SYNTHESIS,
+                models=r"wan2\.[7-9].*",
                 headers=ASYNC,
-                slots=(Slot("image", "input.img_url", count=1),),
+                slots=(listed("first_frame", count=1), listed("last_frame", first=1, count=1)),
             ),
+            Route(SYNTHESIS, headers=ASYNC, slots=(Slot("image", "input.img_url", count=1),)),
         ),
         poll=Poll(
             "/tasks/{id}",

@@ -15,6 +15,14 @@ PROVIDERS = (
         routes=(
             Route(
                 "/run",
+                models=r"tryon-max.*",
+                slots=(
+                    Slot("image", "inputs.model_image", count=1),
+                    Slot("image", "inputs.product_image", first=1, count=1),
+                ),
+            ),
+            Route(
+                "/run",
                 models=r"tryon.*",
                 slots=(
                     Slot("image", "inputs.model_image", count=1),
@@ -29,11 +37,9 @@ PROVIDERS = (
                     Slot("image", "inputs.model_image", first=1, count=1),
                 ),
             ),
-            Route(
-                "/run",
-                models=r"(model-(create|variation|swap)|face-to-model|reframe|background-.*|edit).*",
-                slots=(Slot("image", "inputs.model_image", count=1),),
-            ),
+            Route("/run", models=r"face-to-model.*", slots=(Slot("image", "inputs.face_image", count=1),)),
+            Route("/run", models=r"model-create.*", slots=(Slot("image", "inputs.image_reference", count=1),)),
+            Route("/run", models=r"model-.*", slots=(Slot("image", "inputs.model_image", count=1),)),
             Route("/run", slots=(Slot("image", "inputs.image", count=1), Slot("mask", "inputs.mask", count=1))),
         ),
         poll=Poll(

@@ -20,6 +20,8 @@ ERRORS = ("error.status", "error.message")
 QUOTA = r"billing.{0,30}(disabled|not|enable)|prepayment|limit: 0\b"
 """RESOURCE_EXHAUSTED is also said of calls a minute."""
 
+ENDED = "Google has announced its end for 2026-08-17: take `google_gemini`"
+
 _imagen = Provider(
     key="google_imagen",
     title="Google Imagen",
@@ -33,6 +35,7 @@ _imagen = Provider(
     refused=REFUSED,
     quota=QUOTA,
     source="https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/imagen-api",
+    note=ENDED,
     otherwise=Provider(
         key="google_imagen",
         title="Google Imagen",
@@ -45,6 +48,7 @@ _imagen = Provider(
         refused=REFUSED,
         quota=QUOTA,
         source="https://ai.google.dev/gemini-api/docs/imagen",
+        note=ENDED,
     ),
 )
 
@@ -79,8 +83,14 @@ _gemini = Provider(
 _FRAMES = (
     Slot("image", "instances.0.image", form="base64", wrap=PICTURE, count=1),
     Slot("image", "instances.0.lastFrame", form="base64", wrap=PICTURE, first=1, count=1),
-    Slot("video", "instances.0.video", form="base64", wrap=PICTURE, count=1),
 )
+
+
+def veo(clip: dict[str, str]) -> tuple[Route, ...]:
+    """The one operation of Veo, with a video written in that way."""
+    slots = (*_FRAMES, Slot("video", "instances.0.video", form="base64", wrap=clip, count=1))
+    return (Route("/models/{model}:predictLongRunning", slots=slots),)
+
 
 _veo = Provider(
     key="google_veo",
@@ -88,7 +98,7 @@ _veo = Provider(
     kind="video",
     base_url=GEMINI,
     auth=KEY,
-    routes=(Route("/models/{model}:predictLongRunning", slots=_FRAMES),),
+    routes=veo({"encodedVideo": "$", "encoding": "$mime"}),
     poll=Poll("/{id}", id="name", state="done", done=("True",), interval=5.0),
     results=("response.generateVideoResponse.generatedSamples.*.video.uri",),
     errors=ERRORS,
@@ -112,6 +122,7 @@ PROVIDERS = (
     ),
     replace(
         _veo,
+        routes=veo(PICTURE),
         base_url=VERTEX,
         auth=TOKEN,
         variables=PLACE,

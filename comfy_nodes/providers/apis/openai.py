@@ -53,5 +53,6 @@ PROVIDERS = (
         results=("url",),
         quota=QUOTA,
         source="https://platform.openai.com/docs/api-reference/videos",
+        note="OpenAI has announced its end for 2026-09-24; gateways that speak like it take another base URL",
     ),
 )

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from ..declaration import Auth, Poll, Provider, Route, Slot
 
-GENERATIVE = r"(?i)(redefine|recovery.*|standard max|wonder.*|bloom.*|reimagine|super focus.*)"
+OPERATIONS = {
+    "enhance-gen": r"redefine|recovery.*|standard max|wonder.*|bloom.*|reimagine",
+    "sharpen-gen": r"super focus.*",
+    "sharpen": r"lens blur.*|motion blur.*|refocus.*|natural|portrait|wildlife",
+    "denoise": r"normal|strong|extreme",
+    "restore-gen": r"dust-scratch.*",
+    "lighting": r"adjust.*|white balance|colorization",
+    "enhance": r".*",
+}
+"""Path → the models that it has; the first that fits is taken."""
 IMAGE = (Slot("image", "image", count=1),)
 
 PROVIDERS = (
@@ -14,9 +23,9 @@ PROVIDERS = (
         kind="image",
         base_url="https://api.topazlabs.com/image/v1",
         auth=Auth(env=(("TOPAZ_API_KEY",),), header="X-API-Key", value="{0}"),
-        routes=(
-            Route("/enhance-gen/async", models=GENERATIVE, needs=("image",), multipart=True, slots=IMAGE),
-            Route("/enhance/async", needs=("image",), multipart=True, slots=IMAGE),
+        routes=tuple(
+            Route(f"/{path}/async", models=f"(?i:{names})", needs=("image",), multipart=True, slots=IMAGE)
+            for path, names in OPERATIONS.items()
         ),
         poll=Poll(
             "/status/{id}",
