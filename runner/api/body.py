@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, Final, NoReturn, cast
 
 from starlette.requests import Request
@@ -13,19 +14,23 @@ from compiler.errors import Fault, RequestError
 
 MAX_DEPTH: Final = 32
 WORDS: Final[Mapping[type, str]] = {type(None): "null", bool: "a boolean", str: "a string", list: "an array"}
+MAX_VALUES: Final = 2000
+"""Values in a body, whatever they are: what checks and tells each of them one by one must end soon."""
+MAX_NAME: Final = 200
+"""Longest name of a field."""
 MAX_FAULTS: Final = 20
 """Faults told at once; a body of ten thousand wrong strings is not answered with ten thousand lines."""
 
 
-async def read_object(request: Request) -> dict[str, Any]:
-    """The body as a JSON object. Errors: RequestError naming each place."""
+async def read_object(request: Request, values: int = MAX_VALUES) -> dict[str, Any]:
+    """The body as a JSON object of so many values at most. Errors: RequestError naming each place."""
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
         raise RequestError(Fault("Content-Type", f"is {kind[:60]!r}", "Send application/json", "wrong_type"))
-    return parse_object(await request.body())
+    return parse_object(await request.body(), values)
 
 
-def parse_object(data: bytes) -> dict[str, Any]:
+def parse_object(data: bytes, values: int = MAX_VALUES) -> dict[str, Any]:
     """As `read_object`, of bytes."""
     try:
         text = data.decode("utf-8-sig")
@@ -42,12 +47,9 @@ def parse_object(data: bytes) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise RequestError(Fault("body", f"is {_word(body)}", "Send a JSON object", "wrong_type"))
     fields = cast("dict[str, Any]", body)
-    faults: list[Fault] = []
-    for fault in _text_faults(fields, "", 1):
-        faults.append(fault)
-        if len(faults) == MAX_FAULTS:
-            break
-    if faults:
+    if _more_than(values, fields):
+        raise _bad(f"holds more than {values} values", "Send less at once")
+    if faults := list(islice(_text_faults(fields, "", 1), MAX_FAULTS)):
         raise RequestError(*faults)
     return fields
 
@@ -76,6 +78,10 @@ def _text_faults(value: Any, where: str, depth: int) -> Iterator[Fault]:
         elif isinstance(value, dict):
             for name, item in cast("Mapping[str, Any]", value).items():
                 inner = f"{where}.{name}" if where else name
+                if len(name) > MAX_NAME:
+                    what = f"holds a field name of more than {MAX_NAME} characters"
+                    yield Fault(where or "body", what, "Send the fields that are documented", "bad_text")
+                    continue
                 faults = list(_string_faults(name, where or "body"))
                 yield from faults
                 if not faults:
@@ -83,6 +89,20 @@ def _text_faults(value: Any, where: str, depth: int) -> Iterator[Fault]:
         else:
             for index, item in enumerate(cast("list[Any]", value)):
                 yield from _text_faults(item, f"{where}[{index}]", depth + 1)
+
+
+def _more_than(most: int, value: Any) -> bool:
+    """Whether it holds more values than that, at whatever depth; its own is not counted."""
+    waiting, count = [value], 0
+    while waiting:
+        found: Any = waiting.pop()
+        inner = cast("dict[str, Any]", found).values() if isinstance(found, dict) else found
+        if isinstance(found, (dict, list)):
+            count += len(inner)
+            if count > most:
+                return True
+            waiting.extend(inner)
+    return False
 
 
 def _string_faults(text: str, where: str) -> Iterator[Fault]:

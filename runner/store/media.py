@@ -172,8 +172,10 @@ def _unknown(ref: MediaRef, numeric: bool) -> RequestError:
     shown = ref.value if len(ref.value) <= 80 else ref.value[:77] + "..."
     if numeric:
         what, cure = f"no medium {shown} is known, or it has expired", "Give the id of a result, or a URL"
-    else:
+    elif FILE_ID.fullmatch(ref.value):
         what, cure = f"no file {shown!r} was uploaded", "Upload it and give the id of the answer"
+    else:
+        what, cure = f"{shown!r} is no http or https URL and no uploaded file", "Give a URL, or the id of a file"
     return RequestError(Fault(ref.field, what, cure, "unknown"))
 
 

@@ -111,3 +111,11 @@ def test_half_a_pair_is_no_lora() -> None:
     )
     with pytest.raises(RequestError, match="'mine' is not a known LoRA"):
         compile_request(provider, request, {}, library(), catalog)
+
+
+def test_of_very_many_unknown_fields_the_first_are_told() -> None:
+    odd = {f"odd{number}": 1 for number in range(100)}
+    told = compiled({"__type": 5, "Prompt": "a", **odd}, "0.8.0", "fusara").unsupported
+    assert len(told) == 21
+    assert str(told[19]) == "odd19: is not a field of fusara."
+    assert str(told[20]) == "body: has more fields that are not known"

@@ -73,6 +73,7 @@ class DoubleService:
             START,
             unsupported=tuple(f"{name}: is not a field of {dialect}. {hint}".rstrip() for name, hint in unknown),
             callback=callback,
+            priority=priority,
             media=stored,
         )
         return self.jobs[number]

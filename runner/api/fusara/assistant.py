@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from compiler.provider import Request
 from runner.api.desk import Desk
+from runner.api.fusara.fields import FILLED, filled
 from runner.api.problem import Problem
 from runner.job import Cause, Job, State
 from runner.store.storage import read
@@ -18,6 +19,8 @@ from runner.work import TEMPLATES
 TEMPLATE: Final = "llm/chat"
 SPARE_S: Final = 5.0
 """Between our own patience and the server's, so that the caller is told why."""
+PRIORITY: Final = 1
+"""Above pictures and videos: somebody waits for the answer on the line, and not for longer than a request may take."""
 SYSTEM: Final = (
     "You improve prompts for image and video generators. Rewrite the user's prompt as one richer prompt in English: "
     "keep its subject and every detail it names, add composition, light, colour, texture and mood. Answer with the "
@@ -39,7 +42,7 @@ class EnhanceRequest(Request):
 
     model_config = ConfigDict(extra="forbid")
 
-    Prompt: Annotated[str, Field(min_length=1, max_length=20_000)]
+    Prompt: Annotated[str, AfterValidator(filled), Field(max_length=20_000, json_schema_extra={"pattern": FILLED})]
     """The prompt as it is."""
     TargetStyleId: Literal[0, 1, 2] = 0
     """0 undefined, 1 photorealistic, 2 illustration. Default 0."""
@@ -59,7 +62,7 @@ async def enhance(desk: Desk, tenant: str, asked: EnhanceRequest) -> str:
     }
     body = {"template": TEMPLATE, "params": params}
     limit = config.running_jobs + config.queued_jobs
-    job = about_job(await desk.service.submit(tenant, TEMPLATES, body, limit=limit))
+    job = about_job(await desk.service.submit(tenant, TEMPLATES, body, priority=PRIORITY, limit=limit))
     return await _text(desk, await _end(desk, tenant, job))
 
 

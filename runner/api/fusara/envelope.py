@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from starlette.responses import JSONResponse
 
 from runner.api.problem import Problem
 
+MOST_FAULTS: Final = 20
+"""Faults that one answer tells."""
 KEY_REFUSED = "Invalid or missing API key"
 
 
@@ -30,10 +32,12 @@ def failure(status: int, code: str | None, description: str) -> dict[str, Any]:
 
 
 def of_problem(problem: Problem) -> dict[str, Any]:
-    """Every fault in one line: field, fault, cure."""
+    """The faults in one line: field, fault, cure."""
     if problem.status == 403:
         return failure(403, None, KEY_REFUSED)
-    faults = "; ".join(str(fault) for fault in problem.faults)
+    faults = "; ".join(str(fault) for fault in problem.faults[:MOST_FAULTS])
+    if len(problem.faults) > MOST_FAULTS:
+        faults += f"; and {len(problem.faults) - MOST_FAULTS} more"
     return failure(problem.status, problem.code.upper(), faults or problem.message)
 
 

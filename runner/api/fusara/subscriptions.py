@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from compiler.provider import Request
+from runner.api.fusara.fields import FILLED, filled, fits
 from runner.store.subscriptions import Subscription
 
 PERIODS: Final = ("monthly", "annual")
 """By BillingPeriodId."""
+ADDRESS: Final = r"^[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+$"
+_address: Final = fits(ADDRESS, "must be an e-mail address", "Give one such as user@example.com")
 
 
 class SubscriptionRequest(Request):
@@ -18,9 +21,9 @@ class SubscriptionRequest(Request):
 
     model_config = ConfigDict(extra="forbid")
 
-    Email: Annotated[str, Field(max_length=254, pattern=r"^[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+$")]
+    Email: Annotated[str, AfterValidator(_address), Field(max_length=254, json_schema_extra={"pattern": ADDRESS})]
     """Address of the person; upper and lower case are the same."""
-    PlanId: Annotated[str, Field(min_length=1, max_length=100)]
+    PlanId: Annotated[str, AfterValidator(filled), Field(max_length=100, json_schema_extra={"pattern": FILLED})]
     """The plan."""
     BillingPeriodId: Literal[0, 1] = 0
     """0 monthly, 1 annual. Default 0."""

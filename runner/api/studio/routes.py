@@ -33,6 +33,8 @@ HERE: Final = Path(__file__).parent
 TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 HOSTS: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 """Names of this machine in a Host header; another name that leads here is a rebound one."""
+MAX_GRAPH: Final = 100_000
+"""Values in a graph that is drawn."""
 MOST_FETCHED: Final = 20
 MOST_TENANTS: Final = 100
 """Media of each tenant whose size is remembered, and tenants."""
@@ -145,7 +147,7 @@ class Calls:
     async def workflow(self, request: Request) -> Response:
         """A graph as ComfyUI's page opens it."""
         await self._desk.bearer(request)
-        graph = (await read_object(request)).get("graph")
+        graph = (await read_object(request, MAX_GRAPH)).get("graph")
         if not isinstance(graph, dict):
             raise RequestError(Fault("graph", "is required", "Send an API-format graph", "required"))
         nodes = cast("dict[str, Any]", graph)

@@ -185,6 +185,23 @@ async def test_thirty_run_and_two_hundred_wait(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({f"Widt{number}": 1 for number in range(2000)}, "body: holds more than 2000 values"),
+        ({"TaskPresets": [{"__type": 4}] * 1000}, "body: holds more than 2000 values"),
+        ({"TaskModels": [{}] * 500}, "TaskModels[19]: needs ModelId or ModelUrl; and 480 more"),
+    ],
+)
+async def test_a_body_of_very_many_things(more: Mapping[str, Any], says: str, tmp_path: Path) -> None:
+    """Nobody may keep the process busy, or have his megabyte sent back, by one request."""
+    answer = await fusara(tmp_path).client.post(
+        f"{ROOT}generate", json={"__type": 5, "Prompt": "x", **more}, headers=headers()
+    )
+    assert answer.status_code == 400
+    assert says in answer.json()["error"]["description"]
+
+
+@pytest.mark.parametrize(
     ("row", "wanted"),
     [
         (
@@ -261,6 +278,7 @@ async def test_an_enhanced_prompt(tmp_path: Path) -> None:
         "data": "A mountain at dawn, ☃",
     }
     fits_document(response)
+    assert api.service.jobs[1].priority > 0  # somebody waits for it on the line
     params = api.service.jobs[1].request["params"]
     assert (params["backend"], params["model"], params["prompt"]) == ("openai", "tiny", "mountain")
     assert "photograph" in params["system"]

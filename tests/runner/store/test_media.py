@@ -83,7 +83,7 @@ async def test_data_uris(tmp_path: Path) -> None:
 async def test_local_paths_only_where_they_are_allowed(tmp_path: Path) -> None:
     path = tmp_path / "cat.png"
     path.write_bytes(picture())
-    with pytest.raises(RequestError, match="was uploaded"):
+    with pytest.raises(RequestError, match="is no http or https URL"):
         await store(tmp_path / "s").resolve("alice", MediaRef("file_id", str(path)))
     media = store(tmp_path / "s", allow_paths=True)
     found = await media.resolve("alice", MediaRef("file_id", str(path)))
