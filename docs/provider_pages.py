@@ -45,9 +45,9 @@ No message holds a key, a header or a picture."""
 CALLS: Final = """\
 ## Calls
 
-- **Retries.** 429, 500, 502, 503 and 529 are tried again, five times in all, after `Retry-After` or 1, 2, 4, … seconds;
-  an empty account is not, nor is 504: the job may be under way, and paid for. A question after a job is also asked
-  again when nobody answers.
+- **Retries.** 429, 500, 502, 503 and 529 are tried again, five times in all, after `Retry-After` (seconds or a moment)
+  or 1, 2, 4, … seconds; an empty account is not, nor is 504: the job may be under way, and paid for. A question after a
+  job, and the fetching of a result, are also asked again when nobody or a gateway answers.
 - **Time.** `timeout` is for everything: the request, waiting for the job, fetching results. The progress bar shows what
   the provider says, else how much of the time is over. ComfyUI's interrupt ends a call within a fifth of a second; what
   the provider has begun it may finish, and charge.

@@ -51,8 +51,7 @@ def fault(provider: Provider, answer: Answer, secrets: Sequence[str] = ()) -> Ca
             return CallError(f"{provider.title}: the answer is not JSON (HTTP {answer.status})")
         if not provider.ok or all(value in provider.ok[1] for value in found(data, provider.ok[0])):
             return None
-    text = redacted(said(provider, data), secrets)
-    return classified(provider, text, answer.status)
+    return classified(provider, said(provider, data, secrets), answer.status)
 
 
 def classified(provider: Provider, text: str, status: int = 0) -> CallError:
@@ -76,8 +75,8 @@ def failure(provider: Provider, state: str, answer: Answer, secrets: Sequence[st
     told = any(found(answer.json, path) for path in provider.failed_by)
     if not state and not told:
         return None
-    words = ": ".join(dict.fromkeys(text for text in (state, said(provider, answer.json)) if text))
-    return classified(provider, redacted(words, secrets))
+    words = (redacted(state, secrets)[:LONGEST], said(provider, answer.json, secrets))
+    return classified(provider, ": ".join(dict.fromkeys(text for text in words if text)))
 
 
 def named(provider: Provider) -> str:
@@ -90,11 +89,11 @@ def named(provider: Provider) -> str:
     return f"{own}, or {named(provider.otherwise)}" if provider.otherwise else own
 
 
-def said(provider: Provider, data: Any) -> str:
-    """A provider's own words about an error, cut to a length that can be shown."""
+def said(provider: Provider, data: Any, secrets: Sequence[str]) -> str:
+    """A provider's own words about an error without the keys, cut to a length that can be shown."""
     values = [value for path in provider.errors for value in found(data, path)]
     texts = [str(value) for value in values if isinstance(value, (str, int)) and not isinstance(value, bool)]
-    return ": ".join(dict.fromkeys(texts))[:LONGEST]
+    return redacted(": ".join(dict.fromkeys(texts)), secrets)[:LONGEST]  # a key that is cut first stays in part
 
 
 def redacted(text: str, secrets: Sequence[str]) -> str:
@@ -104,7 +103,7 @@ def redacted(text: str, secrets: Sequence[str]) -> str:
     return text
 
 
-def results(provider: Provider, data: Any) -> list[str]:
+def results(provider: Provider, data: Any, secrets: Sequence[str]) -> list[str]:
     """URLs, data: URIs or base64 of the results.
 
     Errors: Moderated or CallError if there are none.
@@ -115,8 +114,9 @@ def results(provider: Provider, data: Any) -> list[str]:
             return values
     reasons = [str(value) for path in provider.refused for value in found(data, path) if value is not True]
     if not set(reasons) <= set(provider.harmless):
-        raise Moderated(f"{provider.title}: {', '.join(dict.fromkeys(reasons))[:LONGEST]}")
-    raise CallError(f"{provider.title}: the answer holds no {provider.kind}. {said(provider, data)}".rstrip())
+        why = redacted(", ".join(dict.fromkeys(reasons)), secrets)
+        raise Moderated(f"{provider.title}: {why[:LONGEST]}")
+    raise CallError(f"{provider.title}: the answer holds no {provider.kind}. {said(provider, data, secrets)}".rstrip())
 
 
 def share(value: Any) -> float | None:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from urllib.parse import quote, urljoin
+from urllib.parse import quote
 
 from . import answer as answers
 from .answer import Answer
 from .declaration import Poll, Provider
 from .errors import CallError, TooSlow
 from .host import ComfyHost
-from .http import ANSWER_BYTES, RESULT_BYTES, Host, Unreachable, allowed_for, ensure_small, fetch
+from .hosts import allowed_for, joined
+from .http import ANSWER_BYTES, RESULT_BYTES, Host, Unreachable, ensure_small, fetch
 from .media import Media, from_text, without_media
 from .paths import found
 from .request import Given, Request, built, parsed, segment
-from .session import RETRIED, TRIES, Session, opened, waiting
+from .session import ASKED_AGAIN, TRIES, Session, opened
 
 
 def call(
@@ -45,7 +46,7 @@ def call(
         files = [_result(session, value) for value in session.results(answer)]
         shown = without_media(answer.json)
     session.host.progress(1.0)
-    return files, json.dumps(shown, ensure_ascii=False)
+    return files, answers.redacted(json.dumps(shown, ensure_ascii=False), session.secrets)
 
 
 def started(
@@ -70,7 +71,8 @@ def _followed(session: Session, poll: Poll, first: Answer, model: str) -> Answer
     provider, host, answer = session.provider, session.host, first
     job = next((str(value) for value in found(first.json, poll.id)), "")
     if not job:
-        raise CallError(f"{provider.title}: the answer names no job. {answers.said(provider, first.json)}".rstrip())
+        words = answers.said(provider, first.json, session.secrets)
+        raise CallError(f"{provider.title}: the answer names no job. {words}".rstrip())
     names = {"id": job, "model": model}
     latest = 0.0
     while (state := _state(poll, answer)) not in poll.done:
@@ -109,7 +111,8 @@ def _question(session: Session, poll: Poll, names: Mapping[str, str], first: Ans
     if poll.body is None:
         return Request("GET", url, headers)
     body = {name: names["id"] if value == "$" else value for name, value in poll.body.items()}
-    return Request("POST", url, {**headers, "Content-Type": "application/json"}, json.dumps(body).encode())
+    kind = {"Content-Type": "application/json"}
+    return Request("POST", url, {**headers, **kind}, json.dumps(body).encode(), question=True)
 
 
 def _url(session: Session, pattern: str, names: Mapping[str, str], first: Answer, last: Answer) -> str:
@@ -119,7 +122,7 @@ def _url(session: Session, pattern: str, names: Mapping[str, str], first: Answer
         raise CallError(f"{session.provider.title}: the answer has no {path!r}")
 
     if pattern.startswith("="):
-        return urljoin(session.base, value(first, pattern[1:]))
+        return joined(session.base, value(first, pattern[1:]))
     filled = re.sub(r"\{=([\w.]+)\}", lambda match: quote(value(last, match[1]), safe=""), pattern)
     filled = re.sub(r"\{(\w+)\}", lambda match: segment(match[1], names[match[1]]), filled)
     return session.base.rstrip("/") + filled
@@ -145,14 +148,13 @@ def _fetched(session: Session, url: str) -> Answer:
     """Fetches a result, again if its host is busy or out of reach: it is paid for."""
     most, paid = RESULT_BYTES[session.provider.kind], session.proof if session.allowed.own(url) else {}
     for attempt in range(TRIES):
-        last, pause = attempt == TRIES - 1, ""
+        last = attempt == TRIES - 1
         try:
             answer = fetch(url, session.allowed, session.host, session.deadline, most, paid)
-            if last or answer.status not in RETRIED:
-                return answer
-            pause = answer.headers.get("retry-after", "")
         except Unreachable:
-            if last:
+            if last or not session.pause(attempt, {}):
                 raise
-        session.host.sleep(waiting(attempt, pause))
+            continue
+        if last or answer.status not in ASKED_AGAIN or not session.pause(attempt, answer.headers):
+            return answer
     raise AssertionError

@@ -1,4 +1,4 @@
-"""HTTP as far as a node needs it: which hosts may be called, how much is read, how long is waited.
+"""HTTP as far as a node needs it: how much is read, how long is waited; hosts.py tells which hosts may be called.
 
 Python's http.client, because it is everywhere: ComfyUI brings no synchronous client, and a node that is `async def`
 would share ComfyUI's event loop with whatever blocks it. A call runs in a thread of its own, so that an interrupt is
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import http.client
 import ipaddress
-import os
 import socket
 import ssl
 import threading
@@ -17,14 +16,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from .answer import Answer
 from .errors import BadInput, CallError, TooSlow
+from .hosts import ALLOW_ENV, Allowed, joined, origin, split
 from .request import Request
 
-ALLOW_ENV = "PROVIDER_ALLOW_HOSTS"
-"""Further hosts that may be called and give results, although private: `gateway.internal,http://10.0.0.5:8080`."""
 ANSWER_BYTES = 128 << 20
 """Most bytes of an API's answer: a few 4K pictures as base64."""
 RESULT_BYTES = {"image": 64 << 20, "video": 1 << 30}
@@ -45,60 +43,6 @@ class Host(Protocol):
     def sleep(self, seconds: float) -> None: ...
     def check(self) -> None: ...
     def progress(self, share: float) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Allowed:
-    """Which hosts a provider's calls may reach."""
-
-    base: str
-    """The API's base URL."""
-    hosts: tuple[str, ...]
-    """Names of its hosts, `*.` for all below."""
-    origins: tuple[str, ...] = ()
-    """`scheme://host[:port]` that may be called as they are, private or without TLS."""
-
-    def api(self, url: str, keyed: bool = True) -> None:
-        """Errors: CallError unless an API call, with a key or without, may go there."""
-        parts = urlsplit(url)
-        host = (parts.hostname or "").lower()
-        if _origin(url) in self.origins:
-            return
-        if not any(_matches(host, pattern) for pattern in self.hosts):
-            raise CallError(f"{host or 'an address without a host'} is not a host of this provider ({ALLOW_ENV})")
-        if keyed and parts.scheme != "https" and not _loopback(host):
-            raise CallError(f"{host}: keys are sent over https alone ({ALLOW_ENV} may name http://{host})")
-
-    def private(self, url: str) -> bool:
-        """True if this address may be fetched although it is not a public one."""
-        origin = _origin(url)
-        return origin in self.origins or (origin == _origin(self.base) and _loopback(urlsplit(url).hostname or ""))
-
-    def own(self, url: str) -> bool:
-        """True if this address is the API's own, which may want the key again."""
-        return _origin(url) == _origin(self.base)
-
-
-def extra_origins() -> tuple[str, ...]:
-    """What PROVIDER_ALLOW_HOSTS names."""
-    entries = [entry.strip().lower().rstrip("/") for entry in os.environ.get(ALLOW_ENV, "").split(",")]
-    return tuple(entry if "://" in entry else f"https://{entry}" for entry in entries if entry)
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{(parts.hostname or '').lower()}{port}"
-
-
-def _matches(host: str, pattern: str) -> bool:
-    return host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern
-
-
-def _loopback(host: str) -> bool:
-    with suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost"
 
 
 # --- one exchange ----------------------------------------------------------------------------------------------
@@ -134,16 +78,16 @@ def fetch(url: str, allowed: Allowed, host: Host, deadline: float, most: int, he
 
     `headers` go along to the first host only.
     """
-    origin = _origin(url)
+    first = origin(url)
     for _ in range(REDIRECTS + 1):
-        scheme = urlsplit(url).scheme
+        scheme = split(url).scheme
         if scheme not in ("http", "https"):
             raise CallError(f"a result lies at {scheme or 'no'}:, which is not fetched")
-        sent = headers if _origin(url) == origin else {}
+        sent = headers if origin(url) == first else {}
         answer = send(Request("GET", url, {"Accept": "*/*", **sent}), host, deadline, most, not allowed.private(url))
         if answer.status not in (301, 302, 303, 307, 308):
             return answer
-        url = urljoin(url, answer.headers.get("location", ""))
+        url = joined(url, answer.headers.get("location", ""))
     raise CallError("a result is redirected too often")
 
 
@@ -186,8 +130,9 @@ class _Exchange:
 
     def _talk(self) -> Answer:
         parts = urlsplit(self.request.url)
-        address = _address(self.host, parts.port or (443 if parts.scheme == "https" else 80), self.public_only)
-        made = _Pinned(parts.hostname or "", parts.port, address, self.seconds, parts.scheme == "https")
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        addresses = _addresses(self.host, port, self.public_only)
+        made = _Pinned(parts.hostname or "", port, addresses, self.seconds, parts.scheme == "https")
         self.connection = made
         made.connect()
         if self.stopped:
@@ -213,20 +158,26 @@ class _Exchange:
 
 
 class _Pinned(http.client.HTTPConnection):
-    """A connection to an address that was checked before, so that a name cannot change its mind."""
+    """A connection to addresses that were checked before, so that a name cannot change its mind."""
 
-    def __init__(self, name: str, port: int | None, address: tuple[str, int], seconds: float, tls: bool) -> None:
+    def __init__(self, name: str, port: int, addresses: Sequence[str], seconds: float, tls: bool) -> None:
         self.default_port = 443 if tls else 80
         super().__init__(name, port, timeout=seconds)
-        self._address, self._tls = address, tls
+        self._addresses, self._tls = addresses, tls
 
     def connect(self) -> None:
-        self.sock = socket.create_connection(self._address, self.timeout)
+        self.sock = self._first_that_answers()
         if self._tls:
             self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
 
+    def _first_that_answers(self) -> socket.socket:
+        for address in self._addresses[:-1]:
+            with suppress(OSError):
+                return socket.create_connection((address, self.port), self.timeout)
+        return socket.create_connection((self._addresses[-1], self.port), self.timeout)
 
-def _address(name: str, port: int, public_only: bool) -> tuple[str, int]:
+
+def _addresses(name: str, port: int, public_only: bool) -> list[str]:
     try:
         found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -234,7 +185,7 @@ def _address(name: str, port: int, public_only: bool) -> tuple[str, int]:
     addresses = [str(entry[4][0]) for entry in found]
     if public_only and not all(_public(address) for address in addresses):
         raise CallError(f"{name} is not a public host; results are not fetched from there ({ALLOW_ENV})")
-    return addresses[0], port
+    return addresses
 
 
 def _public(address: str) -> bool:
@@ -249,9 +200,3 @@ def ensure_small(data: bytes, most: int, what: str) -> None:
     """Errors: BadInput if there are more bytes than the other side takes."""
     if len(data) > most:
         raise BadInput(f"{what}: {len(data) >> 20} MB are more than the {most >> 20} MB that the provider takes")
-
-
-def allowed_for(base: str, hosts: Sequence[str]) -> Allowed:
-    """The hosts of a declaration, the base URL's, and those of the environment."""
-    own = (urlsplit(base).hostname or "").lower()
-    return Allowed(base, (own, *hosts), extra_origins())

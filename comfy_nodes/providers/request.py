@@ -33,6 +33,13 @@ class Request:
     url: str
     headers: Mapping[str, str]
     body: bytes = b""
+    question: bool = False
+    """True of a POST that begins no work, and may be sent again whatever became of it."""
+
+    @property
+    def asks(self) -> bool:
+        """True if it begins no work."""
+        return self.question or self.method == "GET"
 
 
 def parsed(text: str) -> dict[str, Any]:
@@ -41,12 +48,16 @@ def parsed(text: str) -> dict[str, Any]:
     Errors: BadInput if it is no JSON object.
     """
     try:
-        payload = json.loads(text or "{}")
-    except ValueError as error:
+        payload = json.loads(text or "{}", parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
         raise BadInput(f"payload: is not JSON ({error})") from None
     if not isinstance(payload, dict):
         raise BadInput("payload: is not a JSON object")
     return payload
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no number there")
 
 
 def built(
@@ -66,7 +77,10 @@ def built(
     }
     files = _placed(provider, route, body, rest)
     url = base.rstrip("/") + _filled(route.path, variables, body)
-    content_type, data = _multipart(body, files) if route.multipart else ("application/json", _json(body))
+    try:
+        content_type, data = _multipart(body, files) if route.multipart else ("application/json", _json(body))
+    except UnicodeEncodeError:
+        raise BadInput("payload: holds a character that cannot be sent: half of a surrogate pair") from None
     headers = {"Content-Type": content_type, "Accept": "application/json", **provider.headers, **route.headers}
     return Request("POST", url, headers, data), route, model
 
@@ -112,13 +126,19 @@ def _marked(body: dict[str, Any], route: Route, media: Given) -> set[tuple[str, 
         if isinstance(value, dict) and MARK in value:
             sort, number = _named(str(value[MARK]), media)
             placed.add((sort, number))
-            return media[sort][number].encoded(str(value.get("as") or forms.get(sort, "data")))
+            return media[sort][number].encoded(_form(value.get("as", forms.get(sort, "data"))))
         if isinstance(value, dict):
             return {name: walk(one) for name, one in value.items()}
         return [walk(one) for one in value] if isinstance(value, list) else value
 
     body.update(walk(body))
     return placed
+
+
+def _form(form: Any) -> str:
+    if form not in ("data", "base64"):
+        raise BadInput(f"payload: as is {form!r}. Write data or base64")
+    return form
 
 
 def _named(name: str, media: Given) -> tuple[str, int]:

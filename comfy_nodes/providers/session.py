@@ -5,20 +5,26 @@ from __future__ import annotations
 import os
 import random
 import re
-from collections.abc import Sequence
+import time
+from calendar import timegm
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from email.utils import parsedate_tz
 
 from . import answer as answers
 from .answer import Answer
 from .declaration import Auth, Provider
 from .errors import CallError, KeyMissing
-from .http import ANSWER_BYTES, Allowed, Host, Unreachable, send
+from .hosts import Allowed
+from .http import ANSWER_BYTES, Host, Unreachable, send
 from .request import Request
 
 TRIES = 5
 """Of one request that is answered by 429 or 5xx."""
 RETRIED = frozenset({429, 500, 502, 503, 529})
 """Not 504: behind a gateway that gave up, a job may be under way and paid for."""
+ASKED_AGAIN = RETRIED | {408, 504, *range(520, 525)}
+"""Of a request that begins no work; 520 to 524 are Cloudflare's words for 502 and 504."""
 LONGEST_WAIT = 60.0
 """Seconds between two tries, whatever Retry-After says."""
 
@@ -53,13 +59,13 @@ class Session:
             try:
                 answer = send(full, self.host, self.deadline, most)
             except Unreachable:
-                if last or request.method != "GET" or not self._wait(attempt, ""):
+                if last or not request.asks or not self.pause(attempt, {}):
                     raise
                 continue
-            error = self._fault(answer)
+            error = self._fault(answer, paid)
             if error is None:
                 return answer
-            if last or not self._may_retry(answer) or not self._wait(attempt, answer.headers.get("retry-after", "")):
+            if last or not self._may_retry(answer, request.asks) or not self.pause(attempt, answer.headers):
                 raise error
         raise AssertionError
 
@@ -68,39 +74,58 @@ class Session:
         return self.ask(Request("GET", url, {"Accept": "application/json", **self.provider.headers}), most)
 
     def results(self, answer: Answer) -> list[str]:
-        """Results in an answer, as answers.results gives them, its errors without keys."""
-        try:
-            return answers.results(self.provider, answer.json)
-        except CallError as error:
-            raise type(error)(answers.redacted(error.text, self.secrets)) from None
+        """Results in an answer, as answers.results gives them."""
+        return answers.results(self.provider, answer.json, self.secrets)
 
-    def _fault(self, answer: Answer) -> CallError | None:
+    def _fault(self, answer: Answer, paid: Mapping[str, str]) -> CallError | None:
         if 300 <= answer.status < 400:
             return CallError(f"{self.provider.title}: redirects are not followed with a key (HTTP {answer.status})")
-        return answers.fault(self.provider, answer, self.secrets)
+        signed = [value.rpartition(" ")[2] for value in paid.values()]
+        return answers.fault(self.provider, answer, [*self.secrets, *signed])
 
-    def _may_retry(self, answer: Answer) -> bool:
-        words = answers.said(self.provider, answer.json)
+    def _may_retry(self, answer: Answer, asks: bool) -> bool:
+        words = answers.said(self.provider, answer.json, self.secrets)
         if re.search(f"{self.provider.quota}|{self.provider.moderation}", words, re.IGNORECASE):
             return False
         busy = self.provider.busy and re.search(self.provider.busy, words, re.IGNORECASE)
-        return answer.status in RETRIED or bool(busy)
+        return answer.status in (ASKED_AGAIN if asks else RETRIED) or bool(busy)
 
-    def _wait(self, attempt: int, retry_after: str) -> bool:
-        """Waits before the next try; False if there is no time for it."""
-        pause = waiting(attempt, retry_after)
+    def pause(self, attempt: int, headers: Mapping[str, str]) -> bool:
+        """Waits before the next try, as the answer's headers say; False if there is no time for it."""
+        pause = waiting(attempt, headers.get("retry-after", ""), headers.get("date", ""))
         if self.host.now() + pause > self.deadline:
             return False
         self.host.sleep(pause)
         return True
 
 
-def waiting(attempt: int, retry_after: str, draw: float | None = None) -> float:
-    """Seconds before the next try: what Retry-After says, else 1, 2, 4, … with a fifth of chance in it."""
-    if retry_after.strip().isdigit():
-        return min(float(retry_after), LONGEST_WAIT)
+def waiting(attempt: int, retry_after: str, date: str = "", draw: float | None = None) -> float:
+    """Seconds before the next try: what Retry-After says, else 1, 2, 4, … with a fifth of chance in it.
+
+    Retry-After is a number of seconds, or a moment; that is counted from the answer's own `date`, for clocks differ.
+    """
+    asked = _seconds(retry_after, date)
+    if asked is not None:
+        return min(asked, LONGEST_WAIT)
     drawn = random.random() if draw is None else draw  # noqa: S311 - spreads retries
     return min(2.0**attempt * (0.9 + 0.2 * drawn), LONGEST_WAIT)
+
+
+def _seconds(retry_after: str, date: str) -> float | None:
+    if re.fullmatch(r"\s*[0-9]+(\.[0-9]+)?\s*", retry_after):
+        return float(retry_after)
+    until = _moment(retry_after)
+    now = _moment(date) or time.time()
+    return None if until is None else max(0.0, until - now)
+
+
+def _moment(text: str) -> float | None:
+    """Unix time of an HTTP date; None if it is none."""
+    read = parsedate_tz(text)
+    try:
+        return None if read is None else timegm((*read[:6], 0, 0, 0)) - (read[9] or 0)
+    except (ValueError, OverflowError):
+        return None
 
 
 # --- environment -----------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import socket
 import threading
 import time
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from calling import MEDIA, FakeHost, table
 from stand_in import served
 
-from comfy_nodes.providers import http, of_kind
+from comfy_nodes.providers import hosts, http, of_kind
 from comfy_nodes.providers.call import call
 from comfy_nodes.providers.errors import CallError
 from comfy_nodes.providers.jwt import signed
@@ -40,6 +41,7 @@ def run(case: dict[str, Any], url: str, monkeypatch: pytest.MonkeyPatch, host: F
     payload = case.get("payload", {"model": "m", "prompt": "x"})
     images = [MEDIA[name] for name in case.get("media", ())]
     text = payload if isinstance(payload, str) else json.dumps(payload)
+    text = text.replace("DEEP", '{"a":' * 100_000)
     return call(provider, text, case.get("timeout", 60), images=images, host=host)
 
 
@@ -109,7 +111,7 @@ def test_a_poll_that_fails_to_connect_is_tried_again(monkeypatch: pytest.MonkeyP
     with served([DONE]) as stand_in:
         gone = stand_in.url
     first = {"json": {"id": "a", "polling_url": f"{gone}/p"}}
-    monkeypatch.setenv(http.ALLOW_ENV, gone)
+    monkeypatch.setenv(hosts.ALLOW_ENV, gone)
     with served([first]) as stand_in, pytest.raises(http.Unreachable):
         run({"provider": "bfl"}, stand_in.url, monkeypatch, host)
     assert len(host.waited) == 5  # the poll's own, and four between five tries
@@ -143,8 +145,8 @@ def test_a_stream_without_a_length_is_cut_off() -> None:
     ],
 )
 def test_which_hosts_get_the_key(url: str, allowed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(http.ALLOW_ENV, "gateway.internal, http://10.0.0.5:8080/")
-    known = http.allowed_for("https://api.bfl.ai/v1", ["*.bfl.ai"])
+    monkeypatch.setenv(hosts.ALLOW_ENV, "gateway.internal, http://10.0.0.5:8080/")
+    known = hosts.allowed_for("https://api.bfl.ai/v1", ["*.bfl.ai"])
     if allowed:
         known.api(url)
     else:
@@ -176,7 +178,7 @@ def test_public_addresses(address: str, public: bool) -> None:
 
 def test_a_result_elsewhere_gets_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     with served([{"body": b"picture"}]) as other:
-        monkeypatch.setenv(http.ALLOW_ENV, other.url)
+        monkeypatch.setenv(hosts.ALLOW_ENV, other.url)
         with served([{"json": {"data": [{"url": f"{other.url}/x.png"}]}}]) as stand_in:
             files, _ = run({}, stand_in.url, monkeypatch, FakeHost())
     assert files == [b"picture"]
@@ -186,7 +188,7 @@ def test_a_result_elsewhere_gets_no_key(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_result_at_the_api_gets_the_key_unless_it_leads_away(monkeypatch: pytest.MonkeyPatch) -> None:
     with served([{"body": b"picture"}]) as other:
-        monkeypatch.setenv(http.ALLOW_ENV, other.url)
+        monkeypatch.setenv(hosts.ALLOW_ENV, other.url)
         away = {"status": 302, "headers": {"Location": f"{other.url}/x.png"}}
         with served([{"json": {"data": [{"url": "$BASE/x.png"}]}}, away]) as stand_in:
             run({}, stand_in.url, monkeypatch, FakeHost())
@@ -202,10 +204,17 @@ def test_a_picture_that_is_too_large_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("attempt", "header", "seconds"),
-    [(0, "", 1.0), (3, "", 8.0), (9, "", 60.0), (0, "12", 12.0), (0, " 3 ", 3.0), (0, "Wed, 21 Oct 2026", 1.0)],
+    [
+        *[(0, "", 1.0), (3, "", 8.0), (9, "", 60.0)],
+        *[(0, "12", 12.0), (0, " 3 ", 3.0), (0, "0.5", 0.5)],
+        *[(0, text, 1.0) for text in ("²", "-3", "nan", "inf", "Wed, 21 Oct 2026")],
+        (0, "Wed, 21 Oct 2026 07:28:09 GMT", 9.0),
+        (0, "Wed, 21 Oct 2026 07:27:00 GMT", 0.0),
+        (0, "Thu, 22 Oct 2026 07:28:00 -0000", 60.0),
+    ],
 )
 def test_waiting(attempt: int, header: str, seconds: float) -> None:
-    assert waiting(attempt, header, draw=0.5) == seconds
+    assert waiting(attempt, header, "Wed, 21 Oct 2026 07:28:00 GMT", draw=0.5) == seconds
 
 
 def test_a_token_of_a_key_and_its_secret() -> None:
@@ -238,11 +247,11 @@ def test_a_default_token_is_asked_for_only_where_a_project_is_named(monkeypatch:
 def test_an_interrupt_before_the_connection_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     looked_up = threading.Event()
 
-    def slow(name: str, port: int, public_only: bool) -> tuple[str, int]:
+    def slow(name: str, port: int, public_only: bool) -> list[str]:
         looked_up.wait(5)
-        return name, port
+        return [name]
 
-    monkeypatch.setattr(http, "_address", slow)
+    monkeypatch.setattr(http, "_addresses", slow)
     with served([DONE]) as stand_in:
         with pytest.raises(KeyboardInterrupt):
             run({}, stand_in.url, monkeypatch, FakeHost(interrupt=1))
@@ -256,7 +265,7 @@ def test_a_result_that_cannot_be_reached_is_tried_again(monkeypatch: pytest.Monk
     host = FakeHost()
     with served([DONE]) as stand_in:
         gone = stand_in.url
-    monkeypatch.setenv(http.ALLOW_ENV, gone)
+    monkeypatch.setenv(hosts.ALLOW_ENV, gone)
     with served([{"json": {"data": [{"url": f"{gone}/x.png"}]}}]) as stand_in, pytest.raises(http.Unreachable):
         run({}, stand_in.url, monkeypatch, host)
     assert len(host.waited) == 4
@@ -274,3 +283,55 @@ def test_a_token_is_signed_anew_for_each_request(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv(known.url_env, stand_in.url)
         call(dataclasses.replace(known, auth=auth), '{"model": "m"}', 60, host=FakeHost())
     assert [asked["headers"]["x-key"] for asked in stand_in.asked] == ["token-0", "token-1"]
+
+
+def test_a_host_with_a_dead_address_is_reached_by_its_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`localhost` is often ::1 first, where a server that listens on 127.0.0.1 is not."""
+    real = socket.getaddrinfo
+
+    def both(name: str, *rest: Any, **options: Any) -> Any:
+        names = ("127.0.0.2", "127.0.0.1") if name == "localhost" else (name,)
+        return [found for one in names for found in real(one, *rest, **options)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", both)
+    with served([DONE]) as stand_in:
+        files, _ = run({}, stand_in.url.replace("127.0.0.1", "localhost"), monkeypatch, FakeHost())
+    assert files == [b"hello"]
+
+
+def test_a_question_by_post_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job is under way and paid for; asking after it changes nothing."""
+    for name, value in {"GOOGLE_ACCESS_TOKEN": "t", "GOOGLE_CLOUD_PROJECT": "p"}.items():
+        monkeypatch.setenv(name, value)
+    cut_off = {"headers": {"Content-Length": "9", "Connection": "close"}, "body": ""}
+    done = {"done": True, "response": {"videos": [{"bytesBase64Encoded": "aGVsbG8="}]}}
+    provider = of_kind("video")["google_veo"]
+    with served([{"json": {"name": "o"}}, cut_off, {"status": 504}, {"json": done}]) as stand_in:
+        monkeypatch.setenv(provider.url_env, stand_in.url)
+        files, _ = call(provider, '{"model": "m"}', 60, host=FakeHost())
+    assert files == [b"hello"]
+    assert [asked["line"] for asked in stand_in.asked[1:]] == ["POST /models/m:fetchPredictOperation"] * 3
+
+
+@pytest.mark.parametrize("before", [385, 392, 396])
+def test_a_key_at_the_end_of_a_long_message_is_not_shown_in_part(before: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = {"status": 400, "json": {"error": {"message": "x" * before + SECRET}}}
+    with served([answer]) as stand_in, pytest.raises(CallError) as caught:
+        run({}, stand_in.url, monkeypatch, FakeHost())
+    assert SECRET[:4] not in str(caught.value)
+
+
+def test_a_signed_token_that_comes_back_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = of_kind("image")["bfl"]
+    auth = dataclasses.replace(known.auth, sign=lambda keys: "Bearer signed-token")
+    with served([{"status": 403, "json": {"detail": "signed-token is not valid"}}]) as stand_in:
+        monkeypatch.setenv(known.url_env, stand_in.url)
+        with pytest.raises(CallError, match=r"\*\*\* is not valid"):
+            call(dataclasses.replace(known, auth=auth), '{"model": "m"}', 60, host=FakeHost())
+
+
+def test_the_response_holds_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    echo = {"json": {**DONE["json"], "request": {"headers": {"authorization": f"Bearer {SECRET}"}}}}
+    with served([echo]) as stand_in:
+        _, response = run({}, stand_in.url, monkeypatch, FakeHost())
+    assert json.loads(response)["request"] == {"headers": {"authorization": "Bearer ***"}}
