@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from string import ascii_lowercase
 
 from compiler.catalog import Catalog
 from compiler.errors import Fault, RequestError, nearest
 from compiler.template.expand import Attachment
 from compiler.template.library import Library
-from compiler.template.manifest import Asset, Stack
+from compiler.template.manifest import Asset, LoraRule, Stack
 
 SUFFIXES = (".safetensors", ".sft", ".pt", "")
 
@@ -52,20 +53,40 @@ def attachments(
 ) -> list[Attachment]:
     """The fragments for these LoRA (files by expert, strength) in order, labelled `high_1`, `low_1`, … by expert.
 
-    `wires` renames the stack's wires and `label` goes before the labels, where it sits beside a template's own stack.
+    A second point of one expert has a letter: `b_1`. `wires` renames the stack's wires and `label` goes before the
+    labels, where it sits beside a template's own stack.
     """
     rule = stack.lora
     if rule is None:
         return []
     found: list[Attachment] = []
+    names = list(_point_names(rule))
     for number, (files, strength) in enumerate(uses, 1):
-        for point in rule.points:
+        for point, name in zip(rule.points, names, strict=True):
             file = files.get(point.expert) or files.get("*")
             if file is not None:
                 targets = {port: wires.get(wire, wire) for port, wire in point.wires.items()}
-                name = f"{label}{number}" if point.expert == "*" else f"{label}{point.expert}_{number}"
-                found.append(Attachment(rule.fragment, {"file": file, "strength": strength}, targets, name))
+                params = {"file": file, "strength": strength}
+                found.append(Attachment(rule.fragment, params, targets, f"{label}{name}{number}"))
     return found
+
+
+def _point_names(rule: LoraRule) -> Iterator[str]:
+    """What tells the loaders of one LoRA apart: nothing for the first, `high_` for an expert's, `b_` for the next."""
+    met: dict[str, int] = {}
+    for point in rule.points:
+        count = met[point.expert] = met.get(point.expert, 0) + 1
+        expert = "" if point.expert == "*" else f"{point.expert}_"
+        yield expert if count == 1 else f"{expert}{_letters(count)}_"
+
+
+def _letters(number: int) -> str:
+    """1, 2, 27 → `a`, `b`, `aa`."""
+    letters = ""
+    while number:
+        number, rest = divmod(number - 1, 26)
+        letters = ascii_lowercase[rest] + letters
+    return letters
 
 
 def _known_files(library: Library, catalog: Catalog) -> Sequence[str]:

@@ -49,7 +49,12 @@ def read_graph(source: str, catalog: Catalog) -> Graph:
     from runner.cli.commands.convert import read_document
 
     document = read_document(source)
-    return parse(convert(document, catalog).api if kind_of(document) == "ui" else document, where=source)
+    if kind_of(document) != "ui":
+        return parse(document, where=source)
+    made = convert(document, catalog)
+    for finding in made.findings:
+        print(f"{source}: finding: {finding}", file=sys.stderr)
+    return parse(made.api, where=source)
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -109,13 +114,13 @@ def write(proposal: Proposal, folder: Path, title: str, *, force: bool) -> Path:
 
 def tell(proposal: Proposal, folder: Path) -> None:
     """What was made, for people."""
-    print(folder)
-    print(*(f"  parameter {line_of(choice)}" for choice in proposal.choices), sep="\n")
-    print(*(f"  wire {name} ({wire.type}) from {wire.source[0]}" for name, wire in proposal.wires.items()), sep="\n")
-    print(*(f"  output {name} from {output.node}" for name, output in proposal.outputs.items()), sep="\n")
-    if proposal.packs:
-        print(f"  needs the packs {', '.join(proposal.packs)}")
-    for node_id in proposal.dropped:
-        print(f"  left out: {node_id}, which leads to no output")
-    for node_id, name, kind in proposal.unknown:
-        print(f"  left out: {node_id}.{name}, which {kind} does not take")
+    lines = [
+        *(f"parameter {line_of(choice)}" for choice in proposal.choices),
+        *(f"wire {name} ({wire.type}) from {wire.source[0]}" for name, wire in proposal.wires.items()),
+        *(f"output {name} from {output.node}" for name, output in proposal.outputs.items()),
+        *([f"needs the packs {', '.join(proposal.packs)}"] if proposal.packs else []),
+        *(f"needs in {kind}: {', '.join(files)}" for kind, files in proposal.files.items()),
+        *(f"left out: {node_id}, which leads to no output" for node_id in proposal.dropped),
+        *(f"left out: {node_id}.{name}, which {kind} does not take" for node_id, name, kind in proposal.unknown),
+    ]
+    print(folder, *lines, sep="\n  ")

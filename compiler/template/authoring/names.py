@@ -26,9 +26,50 @@ PARAMS: Final[Mapping[str, tuple[str, str]]] = {
     "shift": ("shift", "Shift of the noise schedule"),
     "seed": ("seed", "Noise seed"),
     "noise_seed": ("seed", "Noise seed"),
+    "aspect_ratio": ("aspect_ratio", "Width to height"),
+    "resolution": ("resolution", "Size"),
     "filename_prefix": ("filename_prefix", "Where the target saves files, under its output folder"),
 }
 """Input → (parameter, meaning): the names that fragments take from their host."""
+
+PARTNER: Final[Mapping[str, tuple[str, str]]] = {
+    "model": ("model", "Model of the provider"),
+    "model_name": ("model", "Model of the provider"),
+    "ratio": ("aspect_ratio", "Width to height"),
+    "size": ("size", "Width and height"),
+    "duration": ("duration", "Seconds"),
+    "duration_seconds": ("duration", "Seconds"),
+    "guidance_scale": ("guidance", "Guidance scale"),
+    "cfg_scale": ("cfg", "Guidance scale"),
+    "quality": ("quality", "Quality"),
+    "negative_prompt": ("negative_prompt", "What to keep out"),
+}
+"""The same for the nodes of partners, whose inputs have names of their own."""
+
+SAME_AS_PROMPT: Final = frozenset({"prompt", "positive_prompt", "negative_prompt", "user_prompt", "text", "positive"})
+"""Titles of a text that say no more than its role does."""
+
+EXPERTS: Final = ("high", "low")
+"""Words in a title or file name that tell the models of one graph apart."""
+
+TELLING: Final = frozenset(
+    {
+        "start",
+        "end",
+        "first",
+        "last",
+        "middle",
+        "reference",
+        "ref",
+        "control",
+        "mask",
+        "style",
+        "subject",
+        "face",
+        "pose",
+    }
+)
+"""Words in the name of an input that tell what a picture is for."""
 
 FOLDERS: Final[Mapping[str, str]] = {
     "checkpoints": "checkpoint",
@@ -40,14 +81,27 @@ FOLDERS: Final[Mapping[str, str]] = {
     "model_patches": "model_patch",
     "upscale_models": "upscale_model",
     "embeddings": "embedding",
+    "latent_upscale_models": "latent_upscale_model",
+    "audio_encoders": "audio_encoder",
 }
 """Model folder → parameter, where it is not the folder's own name."""
 
 
 def slug(text: str) -> str:
     """A title as a name: `CLIP Text Encode (Prompt)` → `clip_text_encode_prompt`; empty if nothing is left."""
-    spaced = re.sub(r"([a-z\d])([A-Z][a-z])", r"\1_\2", text)
-    return re.sub(r"[^a-z0-9]+", "_", spaced.lower()).strip("_")[:40].strip("_")
+    return "_".join(words(text))[:40].strip("_")
+
+
+def words(text: str) -> list[str]:
+    """The words of a title, a file name or a class name in lower case: `WanFirstFrame_high.pt` has five."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=\d)(?=[A-Z][a-z])", " ", text)
+    return re.findall(r"[a-z0-9]+", spaced.lower())
+
+
+def expert(text: str) -> str:
+    """Which of two models a title or file name speaks of; empty if of neither or of both."""
+    said = [word for word in EXPERTS if word in words(text)]
+    return said[0] if len(said) == 1 else ""
 
 
 def unique(name: str, taken: Iterable[str]) -> str:

@@ -2,46 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from compiler.catalog import Catalog, InputSpec, NodeSchema
+from compiler.catalog import Catalog, NodeSchema
 from compiler.errors import Fault, TemplateError, nearest
 from compiler.graph.ir import Graph, Node, Ref
 from compiler.graph.verify import verify_structure
 from compiler.shipped import own_nodes
 from compiler.template.authoring import names
-from compiler.template.authoring.roles import Roles, medium_of, model_folder, output_kind
+from compiler.template.authoring.choices import Choice, find_choices
+from compiler.template.authoring.roles import Roles, model_folder, output_kind
 from compiler.template.authoring.wires import find_lora_rule, find_wires
-from compiler.template.manifest import LoraRule, Param, TemplateOutput, Wire
+from compiler.template.manifest import LoraRule, TemplateOutput, Wire
 
-JSON_TYPES: Final[Mapping[str, str]] = {
-    "INT": "integer",
-    "FLOAT": "number",
-    "STRING": "string",
-    "BOOLEAN": "boolean",
-    "COMBO": "string",
-}
 OWN_PACK: Final = "comfyc"
-LAST_STEP: Final = 1000
-"""More steps than anybody takes: `end_at_step` of a sampler that goes to the end."""
-LONGEST_ENUM: Final = 60
-"""Choices that are listed in a manifest; longer lists are the target's business."""
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A parameter and the inputs that it sets."""
-
-    name: str
-    param: Param
-    places: tuple[tuple[str, str], ...]
-    """(node id, input)"""
-    value: Any
-    """What the workflow has there; the default, or for a medium the example."""
-    folder: str = ""
-    """For a model file: its folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +29,8 @@ class Proposal:
     wires: Mapping[str, Wire]
     outputs: Mapping[str, TemplateOutput]
     packs: tuple[str, ...] = ()
+    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, "tuple[str, ...]"])
+    """Model folder → the files that the graph names there."""
     lora: LoraRule | None = None
     dropped: tuple[str, ...] = ()
     """What the template leaves out, for the person who imports."""
@@ -86,10 +64,11 @@ def propose(
     wires = find_wires(roles)
     return Proposal(
         kept,
-        tuple(_choices(roles, wanted)),
+        tuple(find_choices(roles, wanted)),
         wires,
         outputs,
         tuple(sorted({pack for schema in roles.schemas.values() if (pack := _pack(schema))})),
+        _files(roles),
         find_lora_rule(wires, roles),
         tuple(dropped),
         tuple((new_ids[node_id], name, kind) for node_id, name, kind in unknown if new_ids[node_id] in kept.nodes),
@@ -110,6 +89,17 @@ def _known_inputs(
             nodes[node_id] = Node(node.kind, inputs, node.title)
             unknown += [(node_id, name, node.kind) for name in strange]
     return Graph(nodes, graph.wires, graph.outputs), unknown
+
+
+def _files(roles: Roles) -> dict[str, tuple[str, ...]]:
+    found: dict[str, dict[str, None]] = {}
+    for node_id, node in roles.graph.nodes.items():
+        for name, value in node.inputs.items():
+            spec = roles.specs[node_id].get(name)
+            folder = model_folder(node.kind, spec) if spec and spec.type == "COMBO" else ""
+            if spec and folder and isinstance(value, str) and value not in spec.options.get("beside_files", ()):
+                found.setdefault(folder, {})[value] = None
+    return {folder: tuple(files) for folder, files in found.items()}
 
 
 def _pack(schema: NodeSchema) -> str:
@@ -182,112 +172,3 @@ def _upstream(graph: Graph, wanted: list[str]) -> Graph:
             needed.add(node_id)
             waiting += [ref.node for _, ref in graph[node_id].links()]
     return Graph({node_id: node for node_id, node in graph.nodes.items() if node_id in needed}, {}, tuple(wanted))
-
-
-# --- parameters ------------------------------------------------------------------------------------------------
-
-
-def _choices(roles: Roles, wanted: Mapping[str, tuple[str, str]]) -> Iterator[Choice]:
-    """The parameters that were asked for, then those proposed; equal values of one name are one parameter."""
-    taken = {place: name for name, place in wanted.items()}
-    found: dict[str, Choice] = {}
-    for name, (node_id, widget) in wanted.items():
-        spec = roles.specs[node_id].get(widget)
-        found[name] = _choice(name, "", roles, node_id, widget, spec)
-    for node_id, node in roles.graph.nodes.items():
-        for widget, value in node.inputs.items():
-            spec = roles.specs[node_id].get(widget)
-            if isinstance(value, Ref) or spec is None or (node_id, widget) in taken:
-                continue
-            proposed = _proposed(roles, node_id, widget, spec)
-            if proposed:
-                _add(found, _choice(*proposed, roles, node_id, widget, spec), wanted)
-    yield from found.values()
-
-
-def _add(found: dict[str, Choice], new: Choice, wanted: Mapping[str, Any]) -> None:
-    twin = next((one for one in found.values() if _same(one, new) and one.name not in wanted), None)
-    if twin:
-        found[twin.name] = Choice(twin.name, twin.param, (*twin.places, *new.places), twin.value, twin.folder)
-        return
-    name = names.unique(new.name, found)
-    found[name] = Choice(name, new.param, new.places, new.value, new.folder)
-
-
-def _same(one: Choice, two: Choice) -> bool:
-    """Whether two places of one name are one parameter: prefixes of files, and equal values but texts and files."""
-    base = one.name == two.name or one.name.rpartition("_")[0] == two.name
-    if two.name == "filename_prefix":
-        return base
-    alone = two.folder or two.param.media or two.name in ("prompt", "negative_prompt")
-    return base and not alone and repr(one.value) == repr(two.value) and one.param.type == two.param.type
-
-
-def _proposed(roles: Roles, node_id: str, widget: str, spec: InputSpec) -> tuple[str, str] | None:
-    """(name, meaning) of the parameter that an input is most likely meant to be; None for a fixed value."""
-    schema = roles.schemas[node_id]
-    medium = medium_of(schema, spec)
-    if medium:
-        return medium, f"The {medium} to work on" if medium != "audio" else "The sound to work on"
-    folder = model_folder(schema.name, spec) if spec.type == "COMBO" else ""
-    if folder:
-        return names.FOLDERS.get(folder, names.slug(folder)), f"File in the {folder} folder"
-    if spec.type == "STRING" and (spec.options.get("multiline") or spec.options.get("dynamicPrompts")):
-        if not roles.encodes_text(node_id):
-            return None
-        if roles.is_negative(node_id) or "negative" in roles.graph[node_id].title.lower() or "negative" in widget:
-            return "negative_prompt", "What to keep out"
-        return "prompt", "Text of the picture or video"
-    if spec.type == "INT" and spec.options.get("control_after_generate"):
-        return names.PARAMS["seed"]
-    if widget in ("start_at_step", "end_at_step"):
-        value: Any = roles.graph[node_id].inputs[widget]
-        return ("split", "Step at which one sampler hands over to the next") if 0 < value < LAST_STEP else None
-    sized = widget in ("width", "height", "length", "batch_size")
-    if sized and "LATENT" not in {kind for kind, _ in schema.outputs}:
-        return None
-    return names.PARAMS.get(widget)
-
-
-def _choice(name: str, meaning: str, roles: Roles, node_id: str, widget: str, spec: InputSpec | None) -> Choice:
-    value = roles.graph[node_id].inputs[widget]
-    schema = roles.schemas[node_id]
-    medium = medium_of(schema, spec) if spec else ""
-    folder = model_folder(schema.name, spec) if spec and spec.type == "COMBO" else ""
-    facts: dict[str, Any] = {
-        "type": JSON_TYPES.get(spec.type, _json_type(value)) if spec else _json_type(value),
-        "description": meaning or f"{widget} of {schema.display_name or schema.name}",
-        "media": medium,
-    }
-    if not medium:
-        facts["default"] = value
-    if spec:
-        facts |= _limits(widget, spec, fixed=bool(medium or folder))
-    return Choice(name, Param(**facts), ((node_id, widget),), value, folder)
-
-
-def _json_type(value: Any) -> str:
-    for kind, name in ((bool, "boolean"), (int, "integer"), (float, "number"), (list, "array"), (dict, "object")):
-        if isinstance(value, kind):
-            return name
-    return "string"
-
-
-def _limits(widget: str, spec: InputSpec, *, fixed: bool) -> dict[str, Any]:
-    facts: dict[str, Any] = {}
-    if spec.type in ("INT", "FLOAT"):
-        facts = {
-            key: spec.options[name] for key, name in (("minimum", "min"), ("maximum", "max")) if name in spec.options
-        }
-        step = spec.options.get("step")
-        if spec.type == "INT" and widget in ("width", "height") and isinstance(step, int) and step > 1:
-            facts["multiple_of"] = step
-    texts = spec.values or ()
-    if (
-        spec.type == "COMBO"
-        and not fixed
-        and 0 < len(texts) <= LONGEST_ENUM
-        and all(isinstance(one, str) for one in texts)
-    ):
-        facts["enum"] = tuple(texts)
-    return facts

@@ -27,6 +27,19 @@ class Roles:
             for name, ref in node.links():
                 self.consumers.setdefault(ref, []).append((node_id, name))
 
+        self.uploads = {
+            node_id: medium
+            for node_id, specs in self.specs.items()
+            for spec in specs.values()
+            if (medium := medium_of(self.schemas[node_id], spec))
+        }
+        """Node that a file of the caller enters at → its medium."""
+
+    def is_source(self, node_id: str) -> bool:
+        """Whether a node holds one value for others and does nothing else (PrimitiveInt and the like)."""
+        schema = self.schemas[node_id]
+        return len(schema.inputs) == 1 == len(schema.outputs) and schema.inputs[0].type == schema.outputs[0][0]
+
     def type_of(self, ref: Ref) -> str:
         outputs = self.schemas[ref.node].outputs
         return outputs[ref.output][0] if 0 <= ref.output < len(outputs) else ""
@@ -65,12 +78,23 @@ class Roles:
                     yield from self._ends(consumer, met)
 
     def encodes_text(self, node_id: str) -> bool:
-        """Whether the text of a node becomes conditioning, through other text nodes if need be."""
-        kinds = {kind for kind, _ in self.schemas[node_id].outputs}
+        """Whether a node's text becomes conditioning or a prompt, through other text nodes if need be.
+
+        Not that of a node which joins or replaces texts: what it holds itself is meant to stay.
+        """
+        kinds = [kind for kind, _ in self.schemas[node_id].outputs]
         if "CONDITIONING" in kinds:
             return True
-        followers = [pair[0] for pair in self.consumers.get(Ref(node_id, 0), ())] if "STRING" in kinds else []
-        return any(self.encodes_text(one) for one in followers)
+        texts = [spec for spec in self.schemas[node_id].inputs if spec.type == "STRING"]
+        return len(texts) == 1 and self._ends_as_text(node_id, kinds)
+
+    def _ends_as_text(self, node_id: str, kinds: list[str]) -> bool:
+        for slot, kind in enumerate(kinds):
+            for consumer, name in self.consumers.get(Ref(node_id, slot), ()) if kind == "STRING" else ():
+                made = [kind for kind, _ in self.schemas[consumer].outputs]
+                if "CONDITIONING" in made or "prompt" in name or self._ends_as_text(consumer, made):
+                    return True
+        return False
 
 
 def model_folder(kind: str, spec: InputSpec) -> str:

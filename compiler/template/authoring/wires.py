@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 from compiler.graph.ir import Ref
 from compiler.template.authoring import names
 from compiler.template.authoring.roles import Roles, medium_of
 from compiler.template.manifest import LoraPoint, LoraRule, Wire
-
-EXPERTS: Final = ("high", "low")
-"""Words in a title or file name that tell the models of one graph apart."""
 
 
 def find_wires(roles: Roles) -> dict[str, Wire]:
@@ -61,9 +57,7 @@ def _conditioning(roles: Roles) -> Iterator[tuple[str, Ref]]:
 
 def _expert(roles: Roles, ref: Ref) -> str:
     node = roles.graph[ref.node]
-    told = " ".join([ref.node, node.title, *(str(value) for value in node.inputs.values())]).lower()
-    said = [word for word in EXPERTS if word in told]
-    return said[0] if len(said) == 1 else ""
+    return names.expert(" ".join([ref.node, node.title, *(str(value) for value in node.inputs.values())]))
 
 
 def _nearest_pictures(roles: Roles, node_id: str) -> Iterator[Ref]:
@@ -76,20 +70,34 @@ def _nearest_pictures(roles: Roles, node_id: str) -> Iterator[Ref]:
 
 
 def find_lora_rule(wires: dict[str, Wire], roles: Roles) -> LoraRule | None:
-    """How LoRA go on: through the text encoder too where one file holds both; otherwise on every model."""
-    models = {name: wire for name, wire in wires.items() if wire.type == "MODEL"}
+    """How LoRA go on: through the text encoders too where each model's file holds its own; otherwise on the models.
+
+    Models that only make a hint (a depth map for a ControlNet) are left alone.
+    """
+    models = {name: wire.source for name, wire in wires.items() if wire.type == "MODEL"}
+    painting = set(_painting(roles))
+    models = {name: source for name, source in models.items() if source[0] in painting} or models
     if not models:
         return None
-    first, clip = next(iter(models.values())), wires.get("clip")
-    if len(models) == 1 and clip and clip.source[0] == first.source[0]:
-        point = LoraPoint(wires={"model": next(iter(models)), "clip": "clip"})
-        return LoraRule(fragment="lora_model_clip", points=(point,), families=())
-    points = [
-        LoraPoint(
-            wires={"model": name},
-            expert=expert if (expert := name.removeprefix("model_")) in EXPERTS else "*",
-            suffix=f"_{expert}_noise" if expert in EXPERTS else "",
-        )
-        for name in models
-    ]
-    return LoraRule(fragment="lora_model", points=tuple(points), families=())
+    clips = {wire.source[0]: name for name, wire in wires.items() if wire.type == "CLIP"}
+    both = all(node_id in clips for node_id, _ in models.values())
+    points = [_point(name, clips[source[0]] if both else "") for name, source in models.items()]
+    return LoraRule(fragment="lora_model_clip" if both else "lora_model", points=tuple(points), families=())
+
+
+def _point(model: str, clip: str) -> LoraPoint:
+    expert = names.expert(model)
+    suffix = f"_{expert}_noise" if expert else ""
+    return LoraPoint(wires={"model": model, **({"clip": clip} if clip else {})}, expert=expert or "*", suffix=suffix)
+
+
+def _painting(roles: Roles) -> Iterator[str]:
+    """The nodes that the models of the result come from: upstream of the outputs, but not by way of a conditioning."""
+    waiting, met = list(roles.graph.outputs), set[str]()
+    while waiting:
+        node_id = waiting.pop()
+        if node_id in met:
+            continue
+        met.add(node_id)
+        yield node_id
+        waiting += [ref.node for _, ref in roles.graph[node_id].links() if roles.type_of(ref) != "CONDITIONING"]

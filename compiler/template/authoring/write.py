@@ -23,11 +23,7 @@ def documents(proposal: Proposal, title: str, description: str = "") -> tuple[di
         )
         for node_id, node in proposal.graph.nodes.items()
     }
-    files: dict[str, list[str]] = {}
-    for choice in proposal.choices:
-        if choice.folder and choice.value not in files.setdefault(choice.folder, []):
-            files[choice.folder].append(str(choice.value))
-    needs: Any = {"packs": proposal.packs, "files": files}
+    needs: Any = {"packs": proposal.packs, "files": dict(proposal.files)}
     examples = {choice.name: choice.value for choice in proposal.choices if choice.param.media}
     manifest = TemplateManifest(
         title=title,
