@@ -37,7 +37,8 @@ def test_what_is_rendered_has_the_values_that_were_set(graph: str) -> None:
 def test_a_template_is_imported_listed_shown_linted_and_rendered(
     graph: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["template", "import", graph, "--yes", "--id", "own/cat", "--fix", "denoise", "--fix", "checkpoint"]) == 0
+    fixed = ["--fix", "denoise", "--fix", "checkpoint"]
+    assert main(["template", "import", graph, "--yes", "--id", "own/cat", *fixed]) == 0
     told = capsys.readouterr().out
     assert "templates/own/cat" in told
     assert "wire model (MODEL) from load_checkpoint" in told
