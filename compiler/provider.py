@@ -128,6 +128,9 @@ class Provider:
         """Puts template, parameters and attachments on the bench."""
         raise NotImplementedError
 
+    def report(self, request: Any, bench: Bench) -> None:
+        """Tells what is not honoured, whatever the binding."""
+
     def binding(self, request: Request, media: Mapping[str, Media], library: Library, catalog: Catalog) -> Binding:
         """What compile works from. Errors: RequestError."""
         bench = Bench(media, library, catalog)
@@ -139,6 +142,7 @@ class Provider:
         for name, why in self.IGNORED.items():
             if request.gives(name):
                 bench.unsupported(name, why)
+        self.report(request, bench)
         self.bind(request, bench)
         return bench.bind()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, ClassVar, Final
 
@@ -37,6 +37,8 @@ class FusaraProvider(Provider):
     """Visual references that it takes (contract §7.2)."""
     LORA: ClassVar[bool] = False
     """Whether it takes TaskModels (contract §7.1)."""
+    VARIANTS: ClassVar[Mapping[int, str]] = {}
+    """WorkflowVariantId → profile of the stack, beside 0, the default."""
     MEDIA: ClassVar[tuple[int, int]] = (0, 0)
     """Fewest and most input media."""
     MEDIA_KIND: ClassVar[MediaKind] = "image"
@@ -45,7 +47,8 @@ class FusaraProvider(Provider):
     # --- what the request may say --------------------------------------------------------------------------------
 
     def check(self, request: Any) -> None:
-        faults = [*self._foreign(request), *self._presets(request), *self._models(request), *self._media(request)]
+        faults = [*self._foreign(request), *self._variant(request), *self._presets(request)]
+        faults += [*self._models(request), *self._media(request)]
         try:
             super().check(request)
         except RequestError as error:
@@ -59,6 +62,13 @@ class FusaraProvider(Provider):
             if field in fields_of_all() and field not in self.REFUSED and request.gives(field):
                 cure = CURES.get(field, "Leave it out")
                 yield Fault(field, f"is not a field of {self.name}", cure, code="unsupported")
+
+    def _variant(self, request: Task) -> Iterator[Fault]:
+        number = request.WorkflowVariantId
+        if number not in (None, 0, *self.VARIANTS) and "WorkflowVariantId" not in self.IGNORED:
+            known = ", ".join(["0 (default)", *(f"{one} ({name})" for one, name in self.VARIANTS.items())])
+            what = f"{number} is not a variant of {self.name}"
+            yield Fault("WorkflowVariantId", what, f"It has: {known}", code="unknown")
 
     def _presets(self, request: Task) -> Iterator[Fault]:
         for where, preset in request.presets():
@@ -88,12 +98,31 @@ class FusaraProvider(Provider):
 
     def media_refs(self, request: Any) -> tuple[MediaRef, ...]:
         inputs = (MediaRef(field, value, self.MEDIA_KIND) for field, value in request.media())
-        visual = ((f"{where}.{_source_field(one)}", one) for where, one in request.presets() if one.source)
-        shown = (MediaRef(where, one.source, _KIND.get(one.type_, "image")) for where, one in visual)
+        shown = (MediaRef(where, one.source, _KIND.get(one.type_, "image")) for where, one in self.visual(request))
         return (*inputs, *shown)
 
     def asset_refs(self, request: Any) -> tuple[AssetRef, ...]:
         return tuple(AssetRef(use.field, use.id) for use in lora_uses(request))
+
+    # --- what is told, whatever the binding ----------------------------------------------------------------------
+
+    def report(self, request: Any, bench: Bench) -> None:
+        if request.SkipImageAnalysis is False:
+            bench.unsupported("SkipImageAnalysis", "pictures are never described first")
+        for where, preset in request.presets():
+            self._of_no_use(where, preset, bench)
+
+    def _of_no_use(self, where: str, preset: Preset, bench: Bench) -> None:
+        """What a preset says that its kind has no use for."""
+        supplement = preset.type_ in SUPPLEMENTS
+        if (preset.Weight or 0) > 1:
+            bench.unsupported(f"{where}.Weight", "is at most 1: counts as 1", "clamped")
+        if supplement and "Prompt" in self.IGNORED:
+            bench.unsupported(where, f"there is no prompt to add to: {self.IGNORED['Prompt']}")
+        if supplement and preset.source:
+            bench.unsupported(f"{where}.{_source_field(preset)}", f"{PRESET_NAMES[preset.type_]} shows no picture")
+        if not supplement and preset.Value:
+            bench.unsupported(f"{where}.Value", f"{PRESET_NAMES[preset.type_]} has no text")
 
     # --- what every binding needs ----------------------------------------------------------------------------------
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar, Final
 
 from compiler.binding import Bench, with_guidance
-from compiler.errors import Fault, RequestError
 from compiler.media import Media
 from compiler.providers.fusara.base import FusaraProvider
 from compiler.providers.fusara.requests.edit import HiDreamEditTask, KontextTask, QwenEditTask
@@ -104,18 +103,11 @@ class QwenEdit(EditProvider):
     TEMPLATE, STACK = "reference_edit/image", "qwen_edit"
     STEPS, GUIDANCE = 50, 4.0
     LORA, MEDIA = True, (1, 3)
-    VARIANTS: ClassVar = {None: "base", 0: "base", 1: "lightning"}
-
-    def check(self, request: Any) -> None:
-        super().check(request)
-        if request.WorkflowVariantId not in self.VARIANTS:
-            cure = "Use 0 (the default) or 1 (4 steps with the Lightning LoRA)"
-            what = f"{request.WorkflowVariantId} is not a variant of {self.name}"
-            raise RequestError(Fault("WorkflowVariantId", what, cure, code="unknown"))
+    VARIANTS = {1: "lightning"}
 
     def profile(self, request: Any, stack: Stack) -> Profile:
-        name = self.VARIANTS[request.WorkflowVariantId]
-        if name == stack.default_profile:
+        name = self.VARIANTS.get(request.WorkflowVariantId or 0)
+        if name is None:
             return super().profile(request, stack)
         base = stack.profiles[name]
         scale = base.cfg if request.GuidanceScale is None else request.GuidanceScale

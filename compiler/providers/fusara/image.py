@@ -44,15 +44,6 @@ class LocalImageProvider(FusaraProvider):
     TEMPLATE: ClassVar[str]
     STACKS: ClassVar[tuple[str, ...]]
     """The default first; CheckpointName may choose another."""
-    VARIANTS: ClassVar[Mapping[int, str]] = {}
-    """WorkflowVariantId → profile of the stack, beside 0, the default."""
-
-    def check(self, request: Any) -> None:
-        super().check(request)
-        if request.WorkflowVariantId not in (None, 0, *self.VARIANTS):
-            what = f"{request.WorkflowVariantId} is not a variant of {self.name}"
-            known = ", ".join(["0 (default)", *(f"{number} ({name})" for number, name in self.VARIANTS.items())])
-            raise RequestError(Fault("WorkflowVariantId", what, f"It has: {known}", code="unknown"))
 
     def bind(self, request: Any, bench: Bench) -> None:
         bench.template, bench.outputs = self.TEMPLATE, ("image",)

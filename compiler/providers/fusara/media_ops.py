@@ -15,7 +15,7 @@ MOST_RESOLUTION: Final = 2048
 RESOLUTION_STEP: Final = 128
 """Pixels; of ProcessingResolution."""
 NO_PROMPT: Final[Mapping[str, str]] = dict.fromkeys(
-    ("Prompt", "NegativePrompt", "Seed", "WorkflowVariantId"), "has no effect here"
+    ("Prompt", "NegativePrompt", "LoRATriggerString", "Seed", "WorkflowVariantId"), "has no effect here"
 )
 
 

@@ -81,16 +81,16 @@ class PartnerProvider(FusaraProvider):
         kind = bench.library.partner(self.TABLE).kind
         bench.template, bench.outputs = f"partner/{kind}", (kind,)
         media = self.shown(request, bench)
-        params = {**self.params(request), "prompt": self.prompt(request, bench), "image_count": pictures(media)}
+        text = self.prompt(request, bench)
+        params = {**self.params(request), "prompt": text, "image_count": pictures(media)}
         params |= {f"has_{wire}": wire in media for wire in WIRES.values()}
         params |= self.derived(request, bench, params)
         fields = {name: field for field, name in params_of(self.Request).items()}
         given = {name for name, field in fields.items() if request.gives(field) and field not in self.IGNORED}
-        given |= {"prompt"} if request.Prompt else set[str]()
+        given |= {"prompt"} if text else set[str]()
         given -= {"seed"} if (request.Seed or 0) >= DRAWN else set[str]()
-        fields |= {"prompt": "Prompt"} | {
-            wire.rstrip("_0123456789"): where for wire, (where, _) in reversed(media.items())
-        }
+        said = "Prompt" if request.Prompt else "LoRATriggerString" if request.LoRATriggerString else "TaskPresets"
+        fields |= {"prompt": said} | {wire.rstrip("_0123456789"): where for wire, (where, _) in reversed(media.items())}
         wires = self.prepare(request, bench, params)
         asked = Asked(
             self.TABLE, params, fields, frozenset(given - self.DERIVED), media, self.size(request, bench, params)

@@ -36,7 +36,7 @@ class Upscale(UpscaleProvider):
     Request = ModelUpscaleTask
     FACTOR = 4.0
     SEED_FIELD = ""
-    IGNORED = dict.fromkeys(("Prompt", "NegativePrompt", "Seed"), "no diffusion model takes part")
+    IGNORED = dict.fromkeys(("Prompt", "NegativePrompt", "LoRATriggerString", "Seed"), "no diffusion model takes part")
 
     def bind(self, request: Any, bench: Bench) -> None:
         bench.template, bench.outputs = "upscale/image", ("image",)

@@ -67,7 +67,7 @@ class Wan22VideoCreate(FusaraProvider):
         if request.GenerateAudio:
             bench.unsupported("GenerateAudio", "Wan 2.2 makes no sound")
         for field, preset in request.presets():
-            if preset.type_ in self.PRESETS and preset.Weight not in (None, 1.0):
+            if preset.type_ in self.PRESETS and preset.weight != 1:
                 bench.unsupported(f"{field}.Weight", "a frame is given or not: it has no weight")
 
     def _size(self, request: Any, bench: Bench, stack: Stack, previous: Media | None) -> tuple[int, int]:

@@ -121,9 +121,9 @@ class Task(Request):
     WorkflowVariantId: Whole | None = None
     """Variant of the workflow, where a provider has several; null is the default."""
     SkipPromptPreprocessing: bool | None = None
-    """True: the prompt is taken as it is."""
+    """True: the prompt is taken as it is. So it is in any case, except by Wan 2.6 (107), which rewrites it."""
     SkipImageAnalysis: bool | None = None
-    """True (the default): input pictures are not described first."""
+    """Input pictures are never described first; false is reported."""
     CompletionCallbackUrl: Url | None = None
     """Address that is told the end of the task."""
     CompletionTimeout: Annotated[Whole, Field(ge=0)] | None = None
