@@ -16,6 +16,7 @@ from compiler.workflow.limits import check_size, definitions
 from compiler.workflow.model import Knot, Link, Port, Role, Scope, items, link_ids, mapping, name_of, text
 from compiler.workflow.promote import promote
 from compiler.workflow.rules import Rules, rules_for
+from compiler.workflow.types import settle_types
 
 
 @dataclass(slots=True)
@@ -50,6 +51,8 @@ def load(document: Mapping[str, Any], catalog: Catalog) -> Workflow:
         scope.nodes = _nodes(scope, items(raw.get("nodes")), loader)
     for scope in (root, *scopes.values()):
         _expand_groups(scope, document, loader)
+        loader.inside = scope.name or scope.id
+        settle_types(scope, loader)
     _promote_all(root, scopes, loader)
     return Workflow(root, scopes, rules, loader.faults, loader.findings)
 
@@ -72,14 +75,14 @@ def _links(raws: list[Any]) -> Iterator[tuple[int | str, Link]]:
     """Links of either form: lists in the root of version 0.4, objects elsewhere; others are left out."""
     for raw in raws:
         if raw.__class__ is list and len(raw) >= 5:
-            number, origin, origin_slot, target = raw[:4]
+            number, origin, origin_slot, target, target_slot = raw[:5]
         elif raw.__class__ is dict:
             number, origin, target = raw.get("id"), raw.get("origin_id"), raw.get("target_id")
-            origin_slot = raw.get("origin_slot")
+            origin_slot, target_slot = raw.get("origin_slot"), raw.get("target_slot")
         else:
             continue
         if isinstance(number, (int, str)):
-            yield number, Link(name_of(origin), _slot(origin_slot), name_of(target))
+            yield number, Link(name_of(origin), _slot(origin_slot), name_of(target), _slot(target_slot))
 
 
 def _slot(value: Any) -> int:

@@ -10,17 +10,14 @@ They count only while the widget holds what `to_ui` wrote: what is changed in Co
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
-from math import isfinite
-from typing import Any, Final, cast
+from typing import Any, Final
 
+from compiler.workflow.javascript import as_javascript
 from compiler.workflow.layout import WidgetSpec
 from compiler.workflow.model import items, mapping
 from compiler.workflow.texts import literal_prompt, unix_lines
 
 KEY: Final = "comfyc"
-EXACT: Final = 2**53
-"""Beyond this, JavaScript's numbers lose digits."""
 
 
 def written(value: Any, spec: WidgetSpec) -> Any:
@@ -55,30 +52,3 @@ def restore(raw: Mapping[str, Any], specs: Mapping[str, WidgetSpec], inputs: dic
 
 def _marks(raw: Mapping[str, Any]) -> dict[str, Any]:
     return mapping(mapping(raw.get("properties")).get(KEY))
-
-
-def as_javascript(value: Any) -> Any:
-    """A JSON value after JavaScript read and wrote it: whole numbers without a point, large ones rounded."""
-    kind = cast("type[object]", type(value))
-    if kind is str or kind is bool or value is None:
-        return value
-    if kind is float:
-        if not isfinite(value):
-            return None
-        if not value.is_integer() or abs(value) >= 1e21:
-            return value
-        return int(value) if abs(value) <= EXACT else int(Decimal(repr(value)))
-    if kind is int:
-        return value if -EXACT <= value <= EXACT else _rounded(value)
-    if kind is list:
-        return [as_javascript(item) for item in cast("list[Any]", value)]
-    if kind is dict:
-        return {key: as_javascript(item) for key, item in cast("dict[str, Any]", value).items()}
-    return value
-
-
-def _rounded(value: int) -> int | float | None:
-    if value.bit_length() > 1023:
-        return None
-    near = float(value)
-    return int(Decimal(repr(near))) if abs(near) < 1e21 else near

@@ -85,6 +85,8 @@ class Link(NamedTuple):
     origin: str
     origin_slot: int
     target: str
+    target_slot: int = 0
+    """Number of that input among the saved ones; the input that names the link is what counts."""
 
 
 @dataclass(slots=True)

@@ -31,10 +31,24 @@ def connected(port: Port, scope: Scope) -> Iterator[tuple[Knot, Slot, Widget]]:
             yield knot, slot, widget
 
 
+def _numbered(port: Port, scope: Scope) -> Iterator[tuple[Knot, Slot, Widget]]:
+    """Inner widgets at the slots that the links' numbers name: wrong ones, where the file leaves out inputs."""
+    for number in port.links:
+        link = scope.links.get(number)
+        knot = scope.nodes.get(link.target) if link else None
+        if link and knot and 0 <= link.target_slot < len(knot.slots):
+            slot = knot.slots[link.target_slot]
+            widget = knot.behind(slot)
+            if widget:
+                yield knot, slot, widget
+
+
 def promote(knot: Knot, scope: Scope, loader: Loader, outer: Scope) -> None:
     """Makes an instance's widgets and gives them their values; the instance is a node of `outer`."""
     for port, slot in zip(scope.inputs, knot.slots, strict=False):
         first = next(connected(port, scope), None)
+        if loader.rules.promotes_by_number:
+            first = _as_numbered(knot, port, scope, first, loader)
         if first is not None:
             inner = first[2]
             slot.widget = port.name
@@ -52,6 +66,19 @@ def promote(knot: Knot, scope: Scope, loader: Loader, outer: Scope) -> None:
         _by_proxies(knot, proxies, given, loader)
     if loader.ranks.get(scope.id, 0) > loader.ranks.get(outer.id, len(loader.ranks)):
         _defined_late(knot, before, loader)
+
+
+def _as_numbered(
+    knot: Knot, port: Port, scope: Scope, linked: tuple[Knot, Slot, Widget] | None, loader: Loader
+) -> tuple[Knot, Slot, Widget] | None:
+    """The widget that an old page promotes; a finding where it is another one than the linked one."""
+    found = next(_numbered(port, scope), None)
+    if (found and found[2]) is not (linked and linked[2]):
+        shown = f"the widget {found[2].name!r} of node {found[0].id}" if found else "no widget"
+        what = f"for {port.name!r} the page promotes {shown}, since an inner link has the number of another input"
+        cure = "Open the subgraph in ComfyUI, link the input anew and save the workflow"
+        loader.findings.append(Fault(loader.where(knot), what, cure, "misplaced"))
+    return found
 
 
 def _proxies(knot: Knot, loader: Loader) -> list[tuple[str, str]] | None:

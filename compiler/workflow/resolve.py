@@ -10,6 +10,7 @@ from typing import Any, Final
 from compiler.graph.ir import Ref
 from compiler.workflow.faults import Broken, at
 from compiler.workflow.model import BYPASSED, FROM_OUTSIDE, VIRTUAL, Knot, Link, Role, Scope
+from compiler.workflow.types import fits
 
 _FEW: Final = 16
 """Steps of a link before circles are looked for."""
@@ -177,13 +178,3 @@ def _bypass(place: Place, index: int, wanted: str) -> int | None:
     if exact is not None:
         return exact
     return next((n for n, slot in enumerate(slots) if fits(slot.type, kind) and fits(slot.type, wanted)), None)
-
-
-def fits(left: str, right: str) -> bool:
-    """Whether the page links two types: equal, either of them any, or lists that share one; in any case."""
-    if left == right or left in {"*", "", "0"} or right in {"*", "", "0"}:
-        return True
-    left, right = left.lower(), right.lower()
-    if "," not in left and "," not in right:
-        return left == right
-    return any(fits(one, other) for one in left.split(",") for other in right.split(","))

@@ -41,6 +41,10 @@ class Rules:
     """Whether `properties.proxyWidgets` orders the widgets of a subgraph instance."""
     primitive_in_subgraph: bool
     """Whether a PrimitiveNode works inside a subgraph; before, the page fails on it."""
+    promotes_by_number: bool
+    """Whether an instance's widgets are those behind the slots that the definition's links number."""
+    root_reroutes: bool
+    """Whether only the root's reroutes drop links of another type than their source's."""
     object_is_ignored: bool
     """`widgets_values` as an object, on a core node: True leaves the defaults, False leaves every value out."""
 
@@ -72,6 +76,8 @@ def _rules(facts: Mapping[str, Any], own: Mapping[str, Any]) -> Rules:
         titles=both("titles"),
         proxy_widgets="proxy_widgets" in flags,
         primitive_in_subgraph="primitive_in_subgraph" in flags,
+        promotes_by_number="promotes_by_number" in flags,
+        root_reroutes="root_reroutes" in flags,
         object_is_ignored="object_is_ignored" in flags,
     )
 

@@ -11,8 +11,9 @@ from compiler.errors import Fault
 from compiler.graph.api_json import VALUE_KEY
 from compiler.graph.ir import Ref
 from compiler.workflow.faults import Broken
+from compiler.workflow.javascript import as_javascript, as_text
 from compiler.workflow.load import Workflow
-from compiler.workflow.marks import KEY, as_javascript, exact, restore
+from compiler.workflow.marks import KEY, exact, restore
 from compiler.workflow.model import ABSENT, BYPASSED, MUTED, VIRTUAL, Knot, Role, Scope, Widget, items, mapping, text
 from compiler.workflow.resolve import Inherited, Place, places, resolve
 from compiler.workflow.texts import dynamic_prompt, filename, unix_lines
@@ -45,7 +46,7 @@ class Sender:
             name = widget.spec.name
             if name in linked:
                 inputs[name] = linked[name]
-            elif widget.spec.sent and name and (widget.value is not ABSENT or self._replaces(place, widget)):
+            elif widget.spec.sent and name and (_shown(widget) is not ABSENT or self._replaces(place, widget)):
                 kept = exact(knot.raw, widget.spec, widget.value) if marked else None
                 inputs[name] = self._widget(place, widget) if kept is None else _wrapped(kept)
         inputs.update(linked)
@@ -71,7 +72,7 @@ class Sender:
                 continue
             if isinstance(found, Ref):
                 inputs[slot.name] = [found.node, found.output]
-            elif found is not None and found.value is not ABSENT:
+            elif found is not None and (found.multiline or found.value is not ABSENT):
                 inputs[slot.name] = self._inherited(place, slot.name, found)
         return inputs
 
@@ -85,7 +86,9 @@ class Sender:
         self.faults.append(Fault(place.where, f"the class {place.knot.kind!r} is not known", cure, "unknown"))
 
     def _widget(self, place: Place, widget: Widget) -> Any:
-        value, spec = widget.value, widget.spec.spec
+        value, spec = _shown(widget), widget.spec.spec
+        if spec is not None and spec.is_upload and spec.type == "COMBO" and not isinstance(value, str):
+            value = _file(value, widget)
         if widget.spec.kind in self.workflow.rules.captured:
             what, cure = "the page takes this from the browser; it is left empty", "Set it in the graph"
             self.findings.append(Fault(f"{place.where}.{widget.name}", what, cure, "captured"))
@@ -97,8 +100,6 @@ class Sender:
                 return None
             value = self.replaced(value)
         if isinstance(value, str):
-            if spec is not None and spec.options.get("multiline"):
-                value = unix_lines(value)
             if spec is not None and spec.options.get("dynamicPrompts"):
                 value = self._dynamic(place, widget.name, value)
             return value
@@ -109,8 +110,7 @@ class Sender:
         return widget.spec.name == "filename_prefix" and place.knot.kind in self.workflow.rules.replacing
 
     def _inherited(self, place: Place, name: str, found: Inherited) -> Any:
-        value = found.value
-        return self._value(place, name, unix_lines(value) if found.multiline and isinstance(value, str) else value)
+        return self._value(place, name, text_area(found.value) if found.multiline else found.value)
 
     def _dynamic(self, place: Place, name: str, value: str) -> str:
         where = f"{place.where}.{name}"
@@ -141,7 +141,8 @@ class Sender:
         found = named[0].widget(widget) if named else None
         if found is None:
             return None
-        return "" if found.value in (None, ABSENT) else found.value
+        value = _shown(found)
+        return "" if value in (None, ABSENT) else value
 
     def _value(self, place: Place, name: str, value: Any) -> Any:
         """A value as JSON from JavaScript has it; a list is wrapped, so that it is no link."""
@@ -151,6 +152,27 @@ class Sender:
             where = f"{place.where}.{name}"
             self.findings.append(Fault(where, what, "Use a number below 9007199254740992", "rounded"))
         return _wrapped(plain)
+
+
+def _shown(widget: Widget) -> Any:
+    """A widget's value as the page reads it: that of a text area is text."""
+    spec = widget.spec.spec
+    return text_area(widget.value) if spec is not None and spec.options.get("multiline") else widget.value
+
+
+def _file(value: Any, widget: Widget) -> Any:
+    """What an upload widget makes of a value that is no text: the first of a list, the first file for nothing."""
+    if value.__class__ is list:
+        return value[0] if value else value
+    spec = widget.spec.spec
+    if value or spec is None or spec.values is None:
+        return value
+    return widget.spec.default if spec.values else "undefined"
+
+
+def text_area(value: Any) -> str:
+    """A value after it was written into a text area."""
+    return unix_lines("undefined" if value is ABSENT else as_text(value))
 
 
 def _wrapped(value: Any) -> Any:

@@ -7,15 +7,17 @@ inner widget's own value is then sent.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from compiler.catalog import DYNAMIC_COMBO
 from compiler.errors import Fault
 from compiler.workflow.build import rebuilt
 from compiler.workflow.faults import at
+from compiler.workflow.javascript import as_javascript
 from compiler.workflow.load import Workflow
 from compiler.workflow.model import Knot, Role, Scope, Widget, items, mapping
+from compiler.workflow.primitive import NUMBERS, primitive_value, taken
 from compiler.workflow.promote import connected
 
 REPLACES: Final = "Run widget replace on values"
@@ -69,19 +71,31 @@ def _shared_texts(workflow: Workflow) -> None:
 
 
 def _apply_primitive(knot: Knot, scope: Scope, workflow: Workflow, replaced: Callable[[str, Scope], str]) -> None:
+    fed = list(_fed(knot, scope))
     values = items(knot.raw.get("widgets_values"))
-    if not values:
+    if not fed:
         return
-    value = values[0]
+    value = primitive_value(values[0] if values else fed[0][1].value, [widget for _, widget in fed])
     if isinstance(value, str) and mapping(knot.raw.get("properties")).get(REPLACES):
         value = replaced(value, scope)
+    for target, widget in fed:
+        made = taken(widget, value)
+        if values and as_javascript(made) != as_javascript(values[0]) and widget.spec.kind in NUMBERS:
+            what = f"the primitive's {values[0]!r} arrives as {as_javascript(made)!r}: the page keeps range and step"
+            where = f"{at(target.id, target.title, target.kind)}.{widget.name}"
+            workflow.findings.append(Fault(where, what, "Set it to a value that the widget has", "rounded"))
+        _write(target, widget, made, workflow)
+
+
+def _fed(knot: Knot, scope: Scope) -> Iterator[tuple[Knot, Widget]]:
+    """The widgets that a primitive feeds, in the order of its links."""
     for number in knot.out_links[0]:
         link = scope.links.get(number)
         target = scope.nodes.get(link.target) if link else None
         slot = next((slot for slot in target.slots if slot.link == number), None) if target else None
         widget = target.behind(slot) if target and slot else None
         if target and widget:
-            _write(target, widget, value, workflow)
+            yield target, widget
 
 
 def _push_down(knot: Knot, scope: Scope, workflow: Workflow) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from compiler.workflow.faults import Broken
+from compiler.workflow.javascript import as_text
 
 MAX_BRACES: Final = 64
 
@@ -74,18 +75,9 @@ def filename(text: str, lookup: Callable[[str, str], object], now: datetime | No
             dated = now is not None and parts[0].startswith("date:")
             return date(parts[0][5:], now) if dated and now else match[0]
         value = lookup(parts[0], parts[1])
-        return match[0] if value is None else _UNSAFE.sub("_", _shown(value))
+        return match[0] if value is None else _UNSAFE.sub("_", as_text(value))
 
     return _PATTERN.sub(replace, text)
-
-
-def _shown(value: object) -> str:
-    """A value as JavaScript writes it into text."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
 
 
 def date(form: str, now: datetime) -> str:
