@@ -11,6 +11,8 @@ from compiler.graph.ir import Graph, Ref
 
 BEND_ROOM: Final = 11.0
 """Pixels of height that a passing link takes in a column."""
+MOST_BENDS: Final = 8000
+"""In one part: what links beyond them pass by is not made room for, so that a graph of all with all is drawn too."""
 ROUNDS: Final = 8
 
 
@@ -54,6 +56,8 @@ class Columns:
     """Links against the direction: the graph has a cycle."""
     spans: list[tuple[float, float]] = field(default_factory=list["tuple[float, float]"])
     """(left, right) of each column in pixels; the layout's."""
+    bottom: float = 0.0
+    """Where its last item ends; the layout's. Links against the direction run below."""
 
 
 def parts(graph: Graph, boxes: Mapping[str, Box]) -> list[Columns]:
@@ -143,12 +147,17 @@ def _order(sources: Mapping[str, list[str]]) -> tuple[list[str], set[tuple[str, 
 
 def _bend(links: Iterable[Link], items: Mapping[str, Item], found: list[list[Item]]) -> dict[Ref, dict[int, Item]]:
     bends: dict[Ref, dict[int, Item]] = {}
-    for link in links:
+    room = MOST_BENDS
+    for link in sorted(links, key=lambda link: items[link.target].layer - items[link.source.node].layer):
         source, target = items[link.source.node], items[link.target]
         assert source.box is not None
         assert target.box is not None
         item, leaves = source, source.box.outputs[link.source.output].y
         chain = bends.setdefault(link.source, {})
+        missing = [number for number in range(source.layer + 1, target.layer) if number not in chain]
+        if len(missing) > room:
+            continue
+        room -= len(missing)
         for number in range(source.layer + 1, target.layer):
             bend = chain.get(number)
             if bend is None:

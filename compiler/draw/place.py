@@ -17,6 +17,9 @@ GAP_X: Final = 52.0
 LANE: Final = 5.0
 """Pixels that each output with links adds to the gap to its right."""
 WIDEST_GAP: Final = 120.0
+BACK_ROOM: Final = 18.0
+BACK_LANE: Final = 7.0
+"""Pixels below a part for the first link against the direction, and for each."""
 ROUNDS: Final = 14
 
 
@@ -45,6 +48,7 @@ def place(parts: Sequence[Columns]) -> Sheet:
 
 def _move(part: Columns, x: float, y: float) -> None:
     part.spans = [(left + x, right + x) for left, right in part.spans]
+    part.bottom += y
     for column, (left, right) in zip(part.columns, part.spans, strict=True):
         for item in column:
             item.y += y
@@ -66,7 +70,9 @@ def _place(columns: Columns) -> tuple[float, float]:
         for item in column:
             item.y -= top
     columns.spans = _spread(columns)
-    return columns.spans[-1][1], max(_bottom(column) for column in columns.columns)
+    columns.bottom = max(_bottom(column) for column in columns.columns)
+    back = BACK_ROOM + BACK_LANE * len(columns.backward) if columns.backward else 0.0
+    return columns.spans[-1][1], columns.bottom + back
 
 
 def _bottom(column: list[Item]) -> float:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from compiler.draw.boxes import HEAD, NOTE_SIZE, SIDE, TEXT_SIZE, TITLE_SIZE, VALUE, Box, Slot, Value
 from compiler.draw.boxes import LINE as LINE_HEIGHT
 from compiler.draw.layers import BEND_ROOM, Columns, Link
-from compiler.draw.place import Sheet
+from compiler.draw.place import BACK_LANE, BACK_ROOM, Sheet
 from compiler.draw.style import style_sheet, type_class
 from compiler.draw.text import clip, clip_start, escape, width
 from compiler.draw.zones import Zone
@@ -15,6 +16,10 @@ from compiler.graph.ir import Ref
 
 RADIUS = 7
 DOT = 4.2
+LOOP = 30
+"""Pixels by which a link against the direction swings out; a drawing's margin holds three quarters of it."""
+PATH = re.compile(r"[/\\].*\.\w{2,12}$", re.DOTALL)
+"""A file in a folder."""
 
 
 def svg(parts: Iterable[Columns], sheet: Sheet, boxes: Mapping[str, Box], zones: Iterable[Zone]) -> str:
@@ -59,8 +64,9 @@ def _links(columns: Columns, boxes: Mapping[str, Box]) -> Iterator[str]:
         paths = [_forward(link, columns, boxes) for link in links]
         yield from (f'<path class="halo" d="{path}"/>' for path in paths)
         yield from (_path(link, boxes, path, "link") for link, path in zip(links, paths, strict=True))
-    for link in columns.backward:
-        yield _path(link, boxes, _backward(link, boxes), "link back")
+    for number, link in enumerate(columns.backward):
+        low = columns.bottom + BACK_ROOM + BACK_LANE * number
+        yield _path(link, boxes, _backward(link, boxes, low), "link back")
 
 
 def _path(link: Link, boxes: Mapping[str, Box], path: str, kind: str) -> str:
@@ -77,6 +83,8 @@ def _forward(link: Link, columns: Columns, boxes: Mapping[str, Box]) -> str:
     path = f"M{n(x)} {n(y)}"
     chain = columns.bends[link.source]
     for number in range(columns.items[source.id].layer + 1, columns.items[target.id].layer):
+        if number not in chain:  # one link of too many
+            break
         left, right = columns.spans[number]
         bend = chain[number].y + BEND_ROOM / 2
         path += _curve(x, y, left, bend) + f"H{n(right)}"
@@ -91,13 +99,12 @@ def _curve(x: float, y: float, to_x: float, to_y: float) -> str:
     return f"C{n(x + middle)} {n(y)} {n(to_x - middle)} {n(to_y)} {n(to_x)} {n(to_y)}"
 
 
-def _backward(link: Link, boxes: Mapping[str, Box]) -> str:
+def _backward(link: Link, boxes: Mapping[str, Box], low: float) -> str:
     source, target = boxes[link.source.node], boxes[link.target]
     x, y = source.x + source.width, source.y + source.outputs[link.source.output].y
     to_x, to_y = target.x, target.y + target.inputs[link.slot].y
-    low = max(source.y + source.height, target.y + target.height) + 24
-    down = f"C{n(x + 44)} {n(y)} {n(x + 44)} {n(low)} {n(x)} {n(low)}"
-    return f"M{n(x)} {n(y)}{down}H{n(to_x)}C{n(to_x - 44)} {n(low)} {n(to_x - 44)} {n(to_y)} {n(to_x)} {n(to_y)}"
+    down = f"C{n(x + LOOP)} {n(y)} {n(x + LOOP)} {n(low)} {n(x)} {n(low)}"
+    return f"M{n(x)} {n(y)}{down}H{n(to_x)}C{n(to_x - LOOP)} {n(low)} {n(to_x - LOOP)} {n(to_y)} {n(to_x)} {n(to_y)}"
 
 
 # --- nodes -----------------------------------------------------------------------------------------------------
@@ -118,10 +125,10 @@ def _node(box: Box) -> Iterator[str]:
     )
     yield f'<rect class="bar" y="{n(HEAD - 2)}" width="{n(box.width)}" height="2"/>'
     yield from _head(box)
-    for slot in box.inputs:
-        yield _slot(slot, 0, SIDE, "start", required=True)
-    for slot in box.outputs:
-        yield _slot(slot, box.width, box.width - SIDE, "end", required=False)
+    for index, slot in enumerate(box.inputs):
+        yield _slot(slot, 0, SIDE, "start", _room(box, index, box.outputs), required=True)
+    for index, slot in enumerate(box.outputs):
+        yield _slot(slot, box.width, box.width - SIDE, "end", _room(box, index, box.inputs), required=False)
     for value in box.values:
         yield from _long(box, value) if value.lines else _short(box, value)
     if box.more:
@@ -146,18 +153,24 @@ def _head(box: Box) -> Iterator[str]:
         )
 
 
-def _slot(slot: Slot, x: float, text_x: float, anchor: str, *, required: bool) -> str:
+def _room(box: Box, index: int, others: Sequence[Slot]) -> float:
+    """For a slot's name: what the other side leaves, and half of the width at least."""
+    whole = box.width - 2 * SIDE - 8
+    taken = width(others[index].name, TEXT_SIZE) if index < len(others) else 0.0
+    return whole - min(taken, whole / 2)
+
+
+def _slot(slot: Slot, x: float, text_x: float, anchor: str, room: float, *, required: bool) -> str:
     idle = "" if slot.linked else " unmet" if required else " idle"
     dot = f'<circle class="dot {type_class(slot.type)}{idle}" cx="{n(x)}" cy="{n(slot.y)}" r="{DOT}"/>'
-    return dot + _text(f"slot{idle}", text_x, slot.y + 4, slot.name, anchor)
+    return dot + _text(f"slot{idle}", text_x, slot.y + 4, clip(slot.name, TEXT_SIZE, room), anchor)
 
 
 def _short(box: Box, value: Value) -> Iterator[str]:
     room = box.width - 2 * SIDE - 12
     key = clip(value.name, TEXT_SIZE, room * 0.6)
     left = room - width(key, TEXT_SIZE) - 10
-    is_path = "/" in value.text and " " not in value.text
-    text = clip_start(value.text, TEXT_SIZE, left) if is_path else clip(value.text, TEXT_SIZE, left)
+    text = clip_start(value.text, TEXT_SIZE, left) if PATH.search(value.text) else clip(value.text, TEXT_SIZE, left)
     yield _field(box, value.y, VALUE)
     yield _text("key", SIDE + 6, value.y + 14.5, key)
     yield _text("value", box.width - SIDE - 6, value.y + 14.5, text, "end")

@@ -6,9 +6,11 @@ import json
 import re
 from functools import cache
 from typing import Any, Final
-from unicodedata import east_asian_width
+from unicodedata import category, east_asian_width
 
 ELLIPSIS: Final = "…"
+BETWEEN: Final = " \t\n\u200d"
+"""Blanks, and the joiner of emoji: nothing to end a text with."""
 _NARROW: Final = frozenset("iljtfI.,:;'|!()[]{}/\\ `°·")
 _WIDE: Final = frozenset("mwMWQOGD@%&—…＋")
 _UNSAFE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
@@ -21,6 +23,8 @@ def _em(character: str) -> float:
         return 0.36
     if character in _WIDE:
         return 0.92
+    if category(character) in ("Mn", "Me", "Cf"):  # accents, joiners: they stand on what is before them
+        return 0.0
     if east_asian_width(character) in "WF":
         return 1.0
     return 0.7 if character.isupper() else 0.61
@@ -39,7 +43,7 @@ def clip(text: str, size: float, room: float) -> str:
     for index, character in enumerate(text):
         used += _em(character) * size
         if used > room:
-            return text[:index].rstrip() + ELLIPSIS
+            return text[:index].rstrip(BETWEEN) + ELLIPSIS
     return text
 
 

@@ -112,6 +112,35 @@ def test_broken_graphs_are_drawn_as_they_are() -> None:
     assert nodes_of(draw(Graph({}))) == {}
 
 
+def test_links_that_close_a_cycle_go_around_everything_and_stay_on_the_sheet() -> None:
+    chain = {f"n{index}": ("ImageInvert", {"image": [f"n{(index + 1) % 5}", 0]}) for index in range(5)}
+    text = draw(graph_of(**chain, tall=("KSampler", {"model": ["n2", 0], **{f"v{index}": 1 for index in range(9)}})))
+    width, height = (float(ET.fromstring(text).get(side, 0)) for side in ("width", "height"))
+    back = next(one for one in ET.fromstring(text).iter(f"{SVG}path") if "back" in (one.get("class") or ""))
+    numbers = [float(number) for number in re.findall(r"-?[\d.]+", back.get("d") or "")]
+    # M x y C x y x low x low H to C …: a cubic swings out by three quarters of what its handles do
+    x, low, to, out = numbers[0], numbers[7], numbers[8], numbers[9]
+    assert to - 0.75 * (to - out) > 0
+    assert x + 0.75 * (numbers[2] - x) < width
+    assert max(bottom for _, _, _, bottom, _ in frames_of(text)) < low < height
+
+
+def test_names_of_slots_stay_in_their_node() -> None:
+    long = "an_input_with_a_name_that_goes_on_and_on_and_on_for_ever"
+    text = draw(graph_of(a=("Odd", {long: ["b", 0]}), b=("EmptyImage", {})), target("0.8.0"))
+    names = [one.text or "" for one in nodes_of(text)["a"].iter(f"{SVG}text") if one.get("class") == "slot"]
+    left, _, right, _, _ = frames_of(text)[0]
+    assert names[0].startswith("an_input")
+    assert width(names[0], 11) < right - left
+
+
+def test_of_a_file_in_a_folder_the_end_is_kept() -> None:
+    for path in ("some/folder with blanks and more/v10.safetensors", "SDXL\\some folder of mine\\v10.ckpt"):
+        text = draw(graph_of(a=("CheckpointLoaderSimple", {"ckpt_name": path})), target("0.8.0"))
+        shown = [one.text or "" for one in nodes_of(text)["a"].iter(f"{SVG}text") if one.get("class") == "value"]
+        assert "v10." in shown[0]
+
+
 def test_an_output_that_no_node_can_have_is_not_drawn() -> None:
     graph = graph_of(a=("ImageInvert", {"image": ["b", 10**12]}), b=("ImageInvert", {"image": ["gone", 10**12]}))
     text = draw(graph, target("0.8.0"))
@@ -144,6 +173,15 @@ def test_two_hundred_nodes_take_less_than_a_second() -> None:
     assert time.process_time() - began < 1
 
 
+def test_a_graph_of_all_with_all_is_drawn_too() -> None:
+    nodes = {f"n{index}": Node("ImageInvert", {"image": Ref(f"n{index - 1}")} if index else {}) for index in range(400)}
+    nodes["end"] = Node("Odd", {f"i{index}": Ref(f"n{index}") for index in range(400)})
+    began = time.process_time()
+    text = draw(Graph(nodes))
+    assert time.process_time() - began < 3
+    assert len(links_of(text)) == 399 + 400
+
+
 @pytest.mark.parametrize("name", ["text_to_image"])
 def test_a_drawing_looks_as_it_did(name: str, update_golden: bool) -> None:
     params = {"prompt": "a lighthouse at dusk, oil painting", "negative_prompt": "people, ships"}
@@ -165,6 +203,8 @@ def test_text_is_cut_to_measure() -> None:
     lines = wrap("one two three four five six", 10, 60, 2)
     assert len(lines) == 2
     assert lines[-1].endswith("…")
+    assert width("e\u0301\u200d", 10) == width("e", 10)  # accents and joiners take no room
+    assert clip("🦊\u200d🦊", 10, 19.9) == "🦊…"
     assert wrap("x" * 100, 10, 60, 2)[0] != ""
     assert wrap("", 10, 60, 3) == [""]
     assert len(wrap("東京タワー" * 9, 10, 60, 99)) > 5
