@@ -88,13 +88,16 @@ class Library:
 
     @cached_property
     def files(self) -> Mapping[str, tuple[str, ...]]:
-        """Model folder → every file name that the stacks and assets know, sorted."""
+        """Model folder → every file name that the templates, stacks and assets know, sorted."""
         found: dict[str, set[str]] = {folder: set() for folder in FOLDERS}
         for stack in self.stacks.values():
             for role, name in stack.files.items():
                 found.setdefault(stack.folders[role], set()).add(name)
             for profile in stack.profiles.values():
                 found["loras"].update(name for lora in profile.loras for name in lora.values())
+        for template in self.templates.values():
+            for folder, names in template.manifest.needs.files.items():
+                found.setdefault(folder, set()).update(names)
         for asset in self.assets.values():
             found[KIND_FOLDERS[asset.kind]].update(asset.files.values())
         return {folder: tuple(sorted(names)) for folder, names in found.items()}

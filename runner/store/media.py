@@ -92,7 +92,8 @@ class MediaStore:
         facts = entry.facts or await self._learn(entry, ref)
         wanted = "image" if ref.kind == "mask" else ref.kind
         if facts.kind != wanted:
-            raise _refused(ref, f"is a {facts.kind}", f"It must be of the kind {wanted}", "wrong_kind")
+            article = "an" if facts.kind[0] in "aeiou" else "a"
+            raise _refused(ref, f"is {article} {facts.kind}", f"It must be of the kind {wanted}", "wrong_kind")
         return StoredMedia(entry.key, facts, entry.number)
 
     async def _find(self, tenant: str, ref: MediaRef, dialect: str) -> Entry:

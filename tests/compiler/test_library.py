@@ -86,6 +86,17 @@ def test_a_stocked_catalog_lists_every_known_file() -> None:
     assert target("0.3.64").files("loras") is None
 
 
+def test_a_stocked_catalog_has_what_a_template_of_the_user_needs(tmp_path: Path) -> None:
+    folder = tmp_path / "own" / "made"
+    folder.mkdir(parents=True)
+    made = {"class_type": "PreviewAny", "inputs": {"source": "x"}}
+    facts = {"title": "Mine", "params": {}, "outputs": {}, "needs": {"files": {"vae": ["mine.safetensors"]}}}
+    for name, data in {"graph.json": {"see": made}, "manifest.json": facts}.items():
+        (folder / name).write_text(json.dumps(data))
+    stocked = load_library(template_dirs=[tmp_path]).stocked(target("0.8.0"))
+    assert "mine.safetensors" in (stocked.files("vae") or ())
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "word"),
     [

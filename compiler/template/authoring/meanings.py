@@ -32,8 +32,10 @@ def meaning_of(roles: Roles, node_id: str, widget: str, spec: InputSpec) -> Mean
     schema = roles.schemas[node_id]
     medium = medium_of(schema, spec)
     if medium:
-        words = "The sound to work on" if medium == "audio" else f"The {medium} to work on"
-        return Meaning(_upload_name(roles, node_id, medium), words, spec)
+        name = _upload_name(roles, node_id, medium)
+        thing = "sound" if medium == "audio" else medium
+        words = f"The {thing} to work on" if name == medium else name.replace("_", " ").capitalize()
+        return Meaning(name, words, spec)
     if spec.type not in PLAIN:
         return None
     folder = model_folder(schema.name, spec) if spec.type == "COMBO" else ""

@@ -10,13 +10,16 @@ from typing import Any, Final
 from compiler import Catalog, Library
 from compiler.binding import Bench
 from compiler.template.library import Template
-from compiler.template.manifest import Example
+from compiler.template.manifest import Example, Param
 from compiler.template.params import PREFIX
 from runner.api.v1.body import CALLBACK, WORDS
 
 DOCUMENT: Final[Mapping[str, Any]] = json.loads(Path(__file__).with_name("openapi.json").read_bytes())
 """What is the same whichever templates there are."""
 TEMPLATE_PATH: Final = "/v1/templates/{family}/{name}"
+MEDIUM: Final = "an uploaded file's id, an http or https URL, or a data URI"
+KINDS: Final[Mapping[str, str]] = {"image": "image/*", "mask": "image/*", "video": "video/*", "audio": "audio/*"}
+"""What a parameter's medium is → the content type of its part in a form."""
 JOBS_PATH: Final = f"{TEMPLATE_PATH}/jobs"
 
 
@@ -57,10 +60,17 @@ def request_schema(template: Template, library: Library) -> dict[str, Any]:
     return {
         "type": "object",
         "title": template.manifest.title,
-        "properties": {**{name: param.json_schema() for name, param in own.items()}, **shared},
+        "properties": {**{name: _property(param) for name, param in own.items()}, **shared},
         "required": required,
         "additionalProperties": False,
     }
+
+
+def _property(param: Param) -> dict[str, Any]:
+    schema = param.json_schema()
+    if param.media:
+        schema["description"] = ": ".join(filter(None, (param.description, MEDIUM)))
+    return schema
 
 
 def _filled_by_stack(template: Template, library: Library) -> frozenset[str]:
@@ -105,10 +115,11 @@ def with_templates(templates: Iterable[Template], library: Library) -> dict[str,
 def _operation(pattern: Mapping[str, Any], template: Template, schema: str) -> dict[str, Any]:
     manifest = template.manifest
     reference = {"$ref": f"#/components/schemas/{schema}"}
-    media = {name: param.media for name, param in manifest.params.items() if param.media}
+    media = {name: KINDS[param.media] for name, param in manifest.params.items() if param.media}
     content: dict[str, Any] = {"application/json": {"schema": reference}}
     if media:
-        content["multipart/form-data"] = {"schema": reference}
+        encoding = {name: {"contentType": kind} for name, kind in media.items()}
+        content["multipart/form-data"] = {"schema": reference, "encoding": encoding}
     return {
         **pattern,
         "operationId": f"create_{template.id.replace('/', '_')}",

@@ -156,6 +156,13 @@ def test_every_schema_of_a_template_is_one_and_takes_its_examples() -> None:
             jsonschema_rs.validate(schema, {**example.params, **dict.fromkeys(names, "id.png")})
 
 
+def test_a_medium_says_how_it_may_be_given() -> None:
+    content = DOCUMENT["paths"]["/v1/templates/fill/image/jobs"]["post"]["requestBody"]["content"]
+    assert content["multipart/form-data"]["encoding"]["image"] == {"contentType": "image/*"}
+    described = DOCUMENT["components"]["schemas"]["Template_fill_image"]["properties"]["image"]["description"]
+    assert described.endswith("an uploaded file's id, an http or https URL, or a data URI")
+
+
 # --- events ------------------------------------------------------------------------------------------------------
 
 
