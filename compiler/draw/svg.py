@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
 
 from compiler.draw.boxes import HEAD, NOTE_SIZE, SIDE, TEXT_SIZE, TITLE_SIZE, VALUE, Box, Slot, Value
 from compiler.draw.boxes import LINE as LINE_HEIGHT
@@ -20,6 +21,8 @@ LOOP = 30
 """Pixels by which a link against the direction swings out; a drawing's margin holds three quarters of it."""
 PATH = re.compile(r"[/\\].*\.\w{2,12}$", re.DOTALL)
 """A file in a folder."""
+MOST_TOLD: Final = 4000
+"""Characters of a value in a tooltip: values may hold whole pictures."""
 
 
 def svg(parts: Iterable[Columns], sheet: Sheet, boxes: Mapping[str, Box], zones: Iterable[Zone]) -> str:
@@ -139,7 +142,11 @@ def _node(box: Box) -> Iterator[str]:
 def _told(box: Box) -> str:
     """The tooltip: what the node is, and its values in full."""
     note = "" if box.known else " (not in the catalog)"
-    return "\n".join([f"{box.id}: {box.kind}{note}", *(f"{value.name} = {value.text}" for value in box.values)])
+    return "\n".join([f"{box.id}: {box.kind}{note}", *(f"{value.name} = {_cut(value.text)}" for value in box.values)])
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_TOLD else f"{text[:MOST_TOLD]}…"
 
 
 def _head(box: Box) -> Iterator[str]:

@@ -13,12 +13,15 @@ from compiler.graph import api_json
 from compiler.workflow import WorkflowError, convert, is_png, kind_of, read_json, read_png, to_ui, unwrapped
 
 STAND_INS: Final[Mapping[str, Media]] = {
-    "studio:image": Media("comfyc/your-picture.png", "image", 1024, 1024),
-    "studio:mask": Media("comfyc/your-mask.png", "image", 1024, 1024),
+    "studio:image": Media("comfyc/your-picture.png", "image", 1024, 768),
+    "studio:mask": Media("comfyc/your-mask.png", "image", 1024, 768),
     "studio:video": Media("comfyc/your-video.mp4", "video", 832, 480, 81, 16.0),
     "studio:audio": Media("comfyc/your-sound.flac", "audio"),
 }
-"""Taken in a drawing for media that are not chosen yet; a job needs real ones."""
+"""Taken in a drawing for media that are not chosen yet; a job needs real ones. No square: a canvas has room to grow."""
+
+MOST_NODES: Final = 3000
+"""In a file that is drawn: more than a browser moves smoothly, and than a person can follow."""
 
 
 def compiled_answer(compiled: Compiled, catalog: Catalog, library: Library) -> dict[str, Any]:
@@ -48,6 +51,9 @@ def opened_answer(data: bytes, catalog: Catalog) -> dict[str, Any]:
         what, cure = "is neither a workflow nor an API graph", "Save it in ComfyUI, or drop a picture that ComfyUI made"
         raise RequestError(Fault("file", what, cure, "unknown"))
     api, faults, findings = _converted(document, kind, catalog)
+    if len(api) > MOST_NODES:
+        what, cure = f"has {len(api):,} nodes; at most {MOST_NODES:,} are drawn", "`comfyc check` and `convert` take it"
+        raise RequestError(Fault("file", what, cure, "too_large"))
     try:
         graph = api_json.parse(api, where="file")
     except GraphError as error:

@@ -134,6 +134,7 @@ def _template_form(template: Template, library: Library) -> dict[str, Any]:
         "description": template.manifest.description,
         "schema": schema,
         "values": {**_first_values(schema), **values},
+        "stand_ins": [name for name, row in rows.items() if "media" in row and example and name in example.params],
         "call": _call(TEMPLATES, "POST", f"/v1/templates/{template.id}/jobs", {}),
     }
 
@@ -163,7 +164,8 @@ def _provider_schema(dialect: Requests, provider: Provider) -> dict[str, Any]:
             if place.get("type") == "string":  # others take ids that an upload does not give
                 place["media"] = media[name]
         if name in provider.IGNORED:
-            rows[name]["description"] = f"{rows[name].get('description', '')} Here it {provider.IGNORED[name]}".strip()
+            told = f"{rows[name].get('description', '')} Not used: {provider.IGNORED[name]}.".strip()
+            rows[name] |= {"description": told, "unused": True}
     required = [name for name in (*whole.get("required", ()), *provider.REQUIRED) if name in rows]
     return {"type": "object", "properties": rows, "required": list(dict.fromkeys(required))}
 

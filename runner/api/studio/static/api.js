@@ -1,6 +1,7 @@
 // Calls with the key, which lives in sessionStorage: a cookie would make every page a caller.
 
 const SLOT = "comfyc-key";
+const SILENCE_MS = 45000; // three pulses of the server's event stream: the line is dead, whatever it seems
 let asking = null;
 let askForKey = async () => false;
 
@@ -24,7 +25,7 @@ export function whenKeyIsMissing(ask) {
 
 /** On the machine that serves it, the page is given a key of its own. */
 async function borrowKey() {
-  const answer = await fetch("/studio/session", { headers: { Accept: "application/json" } });
+  const answer = await reached("/studio/session", { headers: { Accept: "application/json" } });
   if (!answer.ok) return false;
   setKey((await answer.json()).key);
   return true;
@@ -40,16 +41,26 @@ async function renewKey(refused) {
   return asking;
 }
 
-/** fetch with the key; asks for one as often as it is refused. Throws Problem. */
-export async function request(path, options = {}) {
-  if (!key()) await renewKey("");
+/** fetch with the key; asks people for one as often as it is refused, but never where `ask` is false. Throws Problem. */
+export async function request(path, { ask = true, ...options } = {}) {
+  const renew = (refused) => (ask ? renewKey(refused) : key() !== refused || borrowKey());
+  if (!key()) await renew("");
   for (;;) {
     const used = key();
     const headers = { ...(options.headers || {}), Authorization: `Bearer ${used}` };
-    const answer = await fetch(path, { ...options, headers });
+    const answer = await reached(path, { ...options, headers });
     if (answer.ok) return answer;
-    const refused = answer.status === 401 && (await renewKey(used));
-    if (!refused) throw new Problem(answer.status, await answer.json().catch(() => ({})));
+    const again = answer.status === 401 && (await renew(used));
+    if (!again) throw new Problem(answer.status, await answer.json().catch(() => ({})));
+  }
+}
+
+async function reached(path, options) {
+  try {
+    return await fetch(path, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem(0, { message: "The server cannot be reached." });
   }
 }
 
@@ -69,27 +80,37 @@ export async function upload(path, file) {
 /** Server-sent events of a job, as [kind, data]; connects again where the line breaks before the end. */
 export async function* follow(id, signal) {
   for (let wait = 500; !signal.aborted; wait = Math.min(8000, wait * 2)) {
+    const line = new AbortController();
+    let timer = 0;
+    const heard = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => line.abort(), SILENCE_MS);
+    };
     try {
-      const answer = await request(`/v1/jobs/${id}/events`, { signal });
-      for await (const [kind, data] of events(answer.body)) {
+      heard();
+      const answer = await request(`/v1/jobs/${id}/events`, { signal: AbortSignal.any([signal, line.signal]) });
+      for await (const [kind, data] of events(answer.body, heard)) {
         wait = 500;
         yield [kind, data];
         if (kind === "job" && ["succeeded", "failed", "cancelled"].includes(data.status)) return;
       }
     } catch (error) {
       if (signal.aborted) return;
-      if (error instanceof Problem && error.status < 500) throw error;
+      if (error instanceof Problem && error.status >= 400 && error.status < 500) throw error;
+    } finally {
+      clearTimeout(timer);
     }
     await new Promise((resolve) => setTimeout(resolve, wait));
   }
 }
 
-async function* events(stream) {
+async function* events(stream, heard) {
   const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
     const { value, done } = await reader.read();
     if (done) return;
+    heard();
     const blocks = (rest + value).split("\n\n");
     rest = blocks.pop();
     for (const block of blocks) {

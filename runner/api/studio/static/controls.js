@@ -19,6 +19,8 @@ export function control(schema, value, name, options) {
     case "number":
       return numberControl(schema, value, name, options);
     case "boolean":
+      // A box has two states: where leaving it open means something of its own, there are three to choose from.
+      if (schema.default === undefined && !options.required) return choiceControl({ enum: [true, false] }, value, options);
       return switchControl(schema, value, options);
     case "array":
       return schema.items ? listControl(schema, value, name, options) : jsonControl(value, options);
@@ -55,11 +57,11 @@ function numberControl(schema, value, name, { id }) {
   });
 }
 
-function switchControl(schema, value, { id }) {
+function switchControl(schema, value, { id, required }) {
   const input = el("input", { id, type: "checkbox", checked: value ?? schema.default ?? false });
-  let touched = value !== undefined;
+  let touched = required || value !== undefined;
   input.addEventListener("change", () => (touched = true));
-  return leaf(input, () => (touched || input.checked !== Boolean(schema.default) ? input.checked : undefined));
+  return { ...leaf(input, () => (touched ? input.checked : undefined)), inline: true };
 }
 
 function choiceControl(schema, value, { id, required }) {
@@ -95,27 +97,30 @@ function leaf(input, read) {
 
 function listControl(schema, value, name, options) {
   const rows = [];
+  let sent = []; // rows that hold something, in the order of the last reading: faults count only those
   const list = el("div", { class: "list" });
   const add = el("button", { type: "button", class: "button small", id: options.id }, "Add");
   const shell = el("div", { class: "list-shell" }, list, add);
 
+  const renumber = () =>
+    rows.forEach(({ remove }, index) => remove.setAttribute("aria-label", `Remove number ${index + 1} of ${name}`));
   const append = (item, focus) => {
     const id = newId();
     const row = { control: control(schema.items, item, name, { ...options, id, required: true }) };
-    const number = () => `Remove number ${rows.indexOf(row) + 1}`;
-    const remove = el("button", { type: "button", class: "button small icon", title: "Remove" }, "×");
-    remove.setAttribute("aria-label", `${number()} of ${name}`);
+    const remove = (row.remove = el("button", { type: "button", class: "button small icon", title: "Remove" }, "×"));
     row.fault = el("p", { class: "fault", hidden: true });
     row.el = el("div", { class: "list-row" }, row.control.el, remove, row.fault);
     if (row.control.input && !row.control.input.labels?.length) row.control.input.setAttribute("aria-label", name);
     remove.addEventListener("click", () => {
       rows.splice(rows.indexOf(row), 1);
       row.el.remove();
+      renumber();
       options.changed();
       add.focus();
     });
     rows.push(row);
     list.append(row.el);
+    renumber();
     if (focus) row.el.querySelector("input, textarea, select")?.focus();
   };
   for (const item of Array.isArray(value) ? value : []) append(item, false);
@@ -129,13 +134,19 @@ function listControl(schema, value, name, options) {
     input: add,
     media: schema.items.media,
     read: (how) => {
-      const found = rows.map((row, index) => row.control.read(how.inside(`[${index}]`)));
-      const given = found.filter((item) => item !== undefined);
+      const given = [];
+      sent = [];
+      for (const row of rows) {
+        const before = how.complaints();
+        const item = row.control.read(how.inside(`[${sent.length}]`));
+        if (item !== undefined || how.complaints() > before) sent.push(row);
+        if (item !== undefined) given.push(item);
+      }
       if (!given.length && schema.items.media && how.standInFor?.(how.path)) return [`studio:${schema.items.media}`];
       return given.length ? given : undefined;
     },
     at: (token) => {
-      const row = rows[Number(token)];
+      const row = sent[Number(token)];
       return row && { ...row.control, fault: (text) => tell(row.fault, text, row.control.input) };
     },
   };
@@ -161,7 +172,7 @@ export function fields(schema, values, options) {
   for (const [name, row] of Object.entries(schema.properties)) {
     rows.set(name, field(name, row, values[name], required.has(name), options));
   }
-  const shown = [...rows].filter(([name, row]) => !options.top || row.required || isCommon(name, values[name]));
+  const shown = [...rows].filter(([name, row]) => !options.top || row.required || isCommon(name, values[name], schema.properties[name]));
   if (options.top) shown.sort(([, a], [, b]) => Number(b.required) - Number(a.required));
   const folded = options.top ? [...rows].filter((pair) => !shown.includes(pair)) : [];
   const elements = shown.map(([, row]) => row.el);
@@ -188,7 +199,8 @@ export function fields(schema, values, options) {
 }
 
 const COMMON = /prompt|image|video|audio|width|height|seed|steps|duration|length|size|ratio|file_?id|url|instruction|lora/i;
-const isCommon = (name, value) => value !== undefined || (COMMON.test(name) && !/encoder/i.test(name));
+const isCommon = (name, value, { unused, media, items }) =>
+  value !== undefined || (!unused && (media || items?.media || (COMMON.test(name) && !/encoder/i.test(name))));
 
 function field(name, schema, value, required, options) {
   const id = newId();
@@ -199,8 +211,8 @@ function field(name, schema, value, required, options) {
   const grouped = schema.type === "array" || (schema.type === "object" && schema.properties);
   const label = grouped ? el("span", { class: "label", id: `${id}-label` }, ...marks) : el("label", { for: id }, ...marks);
   made.input?.setAttribute("aria-describedby", `${id}-fault${hint ? ` ${id}-hint` : ""}`);
-  const inline = schema.type === "boolean";
-  const half = ["integer", "number"].includes(schema.type) || (schema.enum && schema.enum.every((one) => String(one).length < 16));
+  const { inline = false } = made;
+  const half = ["boolean", "integer", "number"].includes(schema.type) || (schema.enum && schema.enum.every((one) => String(one).length < 16));
   const shell = el(
     "div",
     { class: `field${inline ? " inline" : half ? " half" : ""}`, dataset: { field: name } },

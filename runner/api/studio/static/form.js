@@ -17,6 +17,7 @@ export function buildForm(root, schema, values, changed) {
     const how = (path) => ({
       path,
       standIns,
+      complaints: () => bad.length,
       standInFor: standIns ? (place) => wanted.has(place) : undefined,
       bad: (text) => void bad.push({ field: path, fault: text, cure: "" }),
       inside: (part) => how(part.startsWith("[") ? `${path}${part}` : path ? `${path}.${part}` : part),
@@ -60,11 +61,13 @@ export function buildForm(root, schema, values, changed) {
     return others;
   };
 
-  /** Where a medium is to stand in for what is missing: the fields themselves, or else the first list of media. */
-  const mediaFor = (paths) => {
-    const own = paths.filter((path) => find(path)?.media);
+  /** Where a medium is to stand in, going by the faults: their fields, if they are for media and empty, or else, where
+   * something is missing, the first list of media. */
+  const mediaFor = (rows) => {
+    const fields = rows.map((row) => row.field);
+    const own = fields.filter((path) => find(path)?.media && !find(path).input.value);
     const list = Object.keys(schema.properties).find((name) => schema.properties[name].items?.media);
-    return own.length || !list ? own : [list];
+    return own.length || !list || !rows.some((row) => row.code === "required") ? own : [list];
   };
 
   return { read, faults, clear, mediaFor };

@@ -1,6 +1,7 @@
 // The drawing: put on the page, moved and zoomed, and coloured by what its nodes do.
 
 import { el } from "./dom.js";
+import { light, listen } from "./hands.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const STATES = ["running", "cached", "done", "failed"];
@@ -8,6 +9,7 @@ const READABLE = 0.62; // from this scale on, names of nodes can be read
 const SMALLEST = 0.5; // and from this one on their kinds can be told
 const LARGEST = 2.5;
 const EDGE = 18;
+const MARKS = { done: "✓", cached: "↺", failed: "!" };
 
 export function graphView(canvas) {
   const sheet = new CSSStyleSheet();
@@ -17,12 +19,14 @@ export function graphView(canvas) {
   let view = { x: 0, y: 0, scale: 1 };
   let touched = false;
   let fitted = true;
+  let source = "";
   const states = new Map();
 
   // --- drawing ---
 
   /** Shows an SVG text. Its style sheet is taken out and adopted: the page's policy allows no inline styles. */
   function show(text) {
+    source = text;
     const [, style = ""] = text.match(/<style>([^<]*)<\/style>/) || [];
     const parsed = new DOMParser().parseFromString(text.replace(/<style>[^<]*<\/style>/, ""), "image/svg+xml").documentElement;
     sheet.replaceSync(style);
@@ -38,6 +42,7 @@ export function graphView(canvas) {
 
   function empty(text) {
     svg = null;
+    source = "";
     canvas.replaceChildren(el("p", { class: "quiet" }, text));
     canvas.classList.add("empty");
   }
@@ -125,16 +130,23 @@ export function graphView(canvas) {
     const share = state === "running" && max > 1 ? value / max : 0;
     group.style.setProperty("--progress", share);
     steps(group, share ? `${value}/${max}` : "");
+    badge(group, state);
+  }
+
+  /** A sign on the node's corner: colours alone do not tell everybody what a node did. */
+  function badge(group, state) {
+    group.querySelector(".badge-state")?.remove();
+    if (!MARKS[state]) return;
+    const x = Number(group.querySelector(".body").getAttribute("width"));
+    const made = svgEl("g", { class: "badge-state" }, svgEl("circle", { cx: x, cy: 0, r: 8 }), svgEl("text", { x, y: 4, "text-anchor": "middle" }, MARKS[state]));
+    group.append(made);
   }
 
   function steps(group, text) {
     let label = group.querySelector("text.steps");
     if (!label && text) {
-      label = document.createElementNS(SVG, "text");
-      label.setAttribute("class", "steps");
-      label.setAttribute("text-anchor", "end");
-      label.setAttribute("x", group.querySelector(".body").getAttribute("width") - 11);
-      label.setAttribute("y", 17);
+      const x = group.querySelector(".body").getAttribute("width") - 11;
+      label = svgEl("text", { class: "steps", "text-anchor": "end", x, y: group.querySelector(".badge") ? 31 : 17 });
       group.append(label);
     }
     if (label) label.textContent = text;
@@ -160,23 +172,17 @@ export function graphView(canvas) {
     delete group.dataset.state;
     group.style.removeProperty("--progress");
     steps(group, "");
+    badge(group, "");
   }
 
   /** Marks nodes that a check has something against. */
   function mark(nodes) {
-    for (const node of nodes) find(node)?.classList.add("failed");
+    for (const node of nodes) if (find(node)) paint(node, { state: "failed" });
   }
 
   const live = (on) => canvas.classList.toggle("live", on);
-  const text = () => {
-    if (!svg) return "";
-    const copy = svg.cloneNode(true);
-    copy.removeAttribute("style");
-    const style = document.createElementNS(SVG, "style");
-    style.textContent = [...sheet.cssRules].map((rule) => rule.cssText).join("\n");
-    copy.prepend(style);
-    return new XMLSerializer().serializeToString(copy);
-  };
+  /** The drawing as it came, without what a job did to it. */
+  const text = () => source;
 
   listen(canvas, { zoom, move, fit, home });
   light(canvas);
@@ -184,85 +190,14 @@ export function graphView(canvas) {
   return { show, empty, set, stop, clear, mark, live, zoom, fit, text };
 }
 
+function svgEl(tag, attributes, ...children) {
+  const made = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
 function sameNodes(before, after) {
   const ids = (svg) => [...svg.querySelectorAll("[data-node]")].map((node) => node.dataset.node).join();
   return ids(before) === ids(after);
-}
-
-/** Pointers, wheel and keys. One finger moves sideways and scrolls the page up and down; two zoom. */
-function listen(canvas, { zoom, move, fit }) {
-  const pointers = new Map();
-  const spread = () => {
-    const [a, b] = [...pointers.values()];
-    return Math.hypot(a.x - b.x, a.y - b.y);
-  };
-  const settle = () => canvas.querySelector("svg")?.classList.remove("gliding");
-  canvas.addEventListener("pointerdown", (event) => {
-    if (event.pointerType === "mouse" && event.button !== 0) return;
-    settle();
-    pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
-    canvas.setPointerCapture(event.pointerId);
-    canvas.classList.add("held");
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    const last = pointers.get(event.pointerId);
-    if (!last) return;
-    const before = pointers.size === 2 ? spread() : 0;
-    pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
-    if (pointers.size === 1) move(event.clientX - last.x, event.clientY - last.y);
-    else if (pointers.size === 2 && before) {
-      const [a, b] = [...pointers.values()];
-      const around = canvas.getBoundingClientRect();
-      zoom(spread() / before, (a.x + b.x) / 2 - around.left, (a.y + b.y) / 2 - around.top);
-    }
-  });
-  for (const kind of ["pointerup", "pointercancel"]) {
-    canvas.addEventListener(kind, (event) => {
-      pointers.delete(event.pointerId);
-      if (!pointers.size) canvas.classList.remove("held");
-    });
-  }
-  canvas.addEventListener(
-    "wheel",
-    (event) => {
-      event.preventDefault();
-      settle();
-      const around = canvas.getBoundingClientRect();
-      if (event.ctrlKey || event.metaKey) zoom(Math.exp(-event.deltaY / 200), event.clientX - around.left, event.clientY - around.top);
-      else if (event.shiftKey) move(-event.deltaY, 0);
-      else if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) move(-event.deltaX, 0);
-      else zoom(Math.exp(-event.deltaY / 500), event.clientX - around.left, event.clientY - around.top);
-    },
-    { passive: false },
-  );
-  const keys = {
-    ArrowLeft: () => move(60, 0),
-    ArrowRight: () => move(-60, 0),
-    ArrowUp: () => move(0, 60),
-    ArrowDown: () => move(0, -60),
-    "+": () => zoom(1.25),
-    "=": () => zoom(1.25),
-    "-": () => zoom(0.8),
-    0: fit,
-  };
-  canvas.addEventListener("keydown", (event) => {
-    const work = !event.ctrlKey && !event.metaKey && keys[event.key];
-    if (!work) return;
-    event.preventDefault();
-    settle();
-    work();
-  });
-}
-
-/** The links of the node under the pointer stand out. */
-function light(canvas) {
-  canvas.addEventListener("pointerover", (event) => {
-    const node = event.target.closest?.("[data-node]")?.dataset.node;
-    const svg = canvas.querySelector("svg");
-    if (!svg || canvas.classList.contains("held")) return;
-    svg.classList.toggle("lit", Boolean(node));
-    for (const link of svg.querySelectorAll(".link")) {
-      link.classList.toggle("near", node !== undefined && (link.dataset.from === node || link.dataset.to === node));
-    }
-  });
 }

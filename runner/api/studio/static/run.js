@@ -84,8 +84,19 @@ export function runner({ graph, result, jobs, problem, drawnKey }) {
   async function cancel() {
     $("cancel").disabled = true;
     doing("Cancelling…");
-    if (current) await jobs.cancel(current.id);
+    if (!current || (await jobs.cancel(current.id))) return;
+    $("cancel").disabled = false;
+    doing("Still running");
   }
 
-  return { watch, paint, leave, cancel };
+  /** Another form comes: what is over has nothing to do with it. */
+  function rest() {
+    if (!current || ACTIVE.includes(current.status)) return;
+    leave();
+    delete $("meter").dataset.status;
+    $("progress").value = 0;
+    doing("Not run yet");
+  }
+
+  return { watch, paint, leave, rest, cancel };
 }

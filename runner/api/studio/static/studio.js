@@ -1,11 +1,13 @@
 // The page: what is asked on the left, what becomes of it on the right.
 
-import { get, post, Problem, setKey, upload, whenKeyIsMissing } from "./api.js";
-import { curl, python } from "./code.js";
-import { $, debounced, download, el, say, withCode } from "./dom.js";
+import { get, post, Problem, upload, whenKeyIsMissing } from "./api.js";
+import { $, debounced, el, say, withCode } from "./dom.js";
+import { listenForDrops } from "./drops.js";
 import { buildForm } from "./form.js";
+import { listenForTaking } from "./give.js";
 import { graphView } from "./graph.js";
 import { jobList } from "./jobs.js";
+import { askForKey, listenForKeys } from "./key.js";
 import { hideOpened, showOpened } from "./opened.js";
 import { resultView } from "./result.js";
 import { runner } from "./run.js";
@@ -13,7 +15,7 @@ import { runner } from "./run.js";
 const REDRAW_MS = 300;
 const graph = graphView($("canvas"));
 const result = resultView($("result"));
-const jobs = jobList($("jobs"), openJob);
+const jobs = jobList($("jobs"), openJob, problem);
 const run = runner({ graph, result, jobs, problem, drawnKey: () => drawnKey });
 let chosen = null; // the form's description: target, schema, call
 let form = null;
@@ -21,22 +23,42 @@ let drawn = null; // the last answer that is shown
 let drawnKey = ""; // the request that it is of
 let compiling = null;
 let file = null; // an opened workflow
+let turn = 0; // grows with all that is asked to be shown: an answer that comes after the next question is not
 
 // --- asking ------------------------------------------------------------------------------------------------------
 
 const keyOf = (target, values) => JSON.stringify([target, values]);
-const redraw = debounced(() => compile(), REDRAW_MS);
+const redraw = debounced(() => {
+  remember({ values: form.read().values });
+  compile();
+}, REDRAW_MS);
 
+/** Shows a target's form and graph. False if something else was asked for before they were there. */
 async function choose(target, values) {
-  file = null;
+  const mine = ++turn;
+  const found = await get(`/studio/form?target=${encodeURIComponent(target)}`);
+  if (mine !== turn) return false;
+  file = drawn = null;
+  drawnKey = "";
   hideOpened();
-  chosen = await get(`/studio/form?target=${encodeURIComponent(target)}`);
+  run.rest();
+  chosen = found;
   $("target").value = target;
   $("about").replaceChildren(el("code", {}, chosen.id), ...withCode(chosen.description ? ` · ${chosen.description}` : ""));
   form = buildForm($("form"), chosen.schema, values || chosen.values, redraw);
   problem("");
-  history.replaceState(null, "", `#${encodeURIComponent(target)}`);
+  remember({ values }, target);
   await compile();
+  return mine === turn;
+}
+
+/** Keeps in the tab's history what a reload, or a way back, is to show: { values, job }. */
+function remember(known, target) {
+  try {
+    history.replaceState(target ? known : { ...history.state, ...known }, "", target ? `#${encodeURIComponent(target)}` : undefined);
+  } catch {
+    // browsers refuse what is large or too often; the page works without
+  }
 }
 
 /** Draws what the form asks for; media that are missing are stood in for, so that there is something to see. */
@@ -54,11 +76,13 @@ async function compile(wanted = new Set()) {
     return showCompiled(answer, keyOf(chosen.target, form.read().values));
   } catch (error) {
     if (mine.signal.aborted || error.name === "AbortError") return undefined;
-    const missing = (error.faults || []).filter((fault) => fault.code === "required").map((fault) => fault.field);
-    const more = form.mediaFor(missing).filter((field) => !wanted.has(field));
+    const named = form.mediaFor(error.faults || []);
+    const more = (named.length ? named : chosen.stand_ins || []).filter((field) => !wanted.has(field));
     if (more.length) return compile(new Set([...wanted, ...more]));
     refused(error, false);
-    if (!drawn) graph.empty("The graph appears once the fields fit.");
+    if (drawn) return undefined;
+    graph.empty("The graph appears once the fields fit.");
+    $("facts").replaceChildren();
     return undefined;
   }
 }
@@ -76,7 +100,9 @@ async function showCompiled(answer, key) {
   graph.clear();
   graph.show(answer.svg);
   run.paint();
-  $("engine").textContent = (await engines) ? `sandbox, like ${answer.target}: placeholders, no models` : answer.target;
+  const isSandbox = await engines;
+  if (drawn !== answer || file) return;
+  $("engine").textContent = isSandbox ? `sandbox, like ${answer.target}: placeholders, no models` : answer.target;
   const facts = [count(answer.nodes, "node"), answer.steps ? count(answer.steps, "sampler step") : ""].filter(Boolean);
   const rows = answer.warnings.map(({ field, why }) => el("li", {}, el("strong", {}, field), ` ${why}`));
   const files = answer.files.map((one) => el("li", {}, el("code", {}, `${one.folder}/${one.file}`)));
@@ -91,7 +117,7 @@ const count = (number, what) => `${number} ${what}${number === 1 ? "" : "s"}`;
 
 function refused(error, focus) {
   if (!(error instanceof Problem)) {
-    problem(error instanceof TypeError ? "The server cannot be reached." : String(error.message || error));
+    problem(String(error.message || error));
     return;
   }
   const others = form ? form.faults(error.faults, focus) : [];
@@ -106,7 +132,7 @@ function problem(text) {
 // --- running -----------------------------------------------------------------------------------------------------
 
 async function submit() {
-  if (!form || file || $("run").disabled) return;
+  if (!form || file || $("run").disabled || $("key").open) return;
   const { values, bad } = form.read();
   problem("");
   form.clear();
@@ -114,6 +140,7 @@ async function submit() {
   try {
     if (bad.length) throw new Problem(400, { message: "", faults: bad });
     const { id } = await post("/studio/jobs", { target: chosen.target, values });
+    remember({ values, job: id });
     run.watch(id, keyOf(chosen.target, values));
     jobs.refresh();
     if (matchMedia("(max-width: 760px)").matches) $("canvas").scrollIntoView({ block: "center", behavior: "smooth" });
@@ -125,90 +152,62 @@ async function submit() {
 }
 
 /** Shows a job of the list: its form, its graph, its result. */
-async function openJob(job) {
+async function openJob({ id }) {
+  const mine = ++turn;
   try {
-    const [{ target }, whole] = await Promise.all([get(`/studio/jobs/${job.id}`), get(`/v1/jobs/${job.id}`)]);
-    if (target) await choose(target, whole.request);
-    run.watch(job.id, target && form ? keyOf(target, form.read().values) : "");
+    const [{ target }, whole] = await Promise.all([get(`/studio/jobs/${id}`), get(`/v1/jobs/${id}`)]);
+    if (mine !== turn) return;
+    if (target && target !== $("target").value) history.pushState(null, "");
+    if (target && !(await choose(target, whole.request))) return;
+    remember({ values: whole.request, job: id });
+    run.watch(id, target ? keyOf(target, form.read().values) : "");
   } catch (error) {
     refused(error, false);
   }
 }
 
-// --- files in and out --------------------------------------------------------------------------------------------
+// --- files --------------------------------------------------------------------------------------------
 
 async function openFile(given) {
   if (!given) return;
+  const mine = ++turn;
   problem("");
   try {
     const answer = await upload("/studio/open", given);
+    if (mine !== turn) return;
+    compiling?.abort();
     run.leave();
     file = { ...answer, name: given.name };
     drawnKey = "";
     showOpened(file, graph);
     say(`${file.name} opened: ${file.valid ? "valid" : "not valid"}`);
   } catch (error) {
-    problem(`${given.name}: ${error.message}`);
+    if (mine === turn) problem(`${given.name}: ${error.message}`);
   }
-}
-
-async function copy(kind, button) {
-  const text = (kind === "curl" ? curl : python)(chosen.call, form.read().values);
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch {
-    download(kind === "curl" ? "request.sh" : "request.py", text, "text/plain");
-    return;
-  }
-  const before = button.textContent;
-  button.textContent = "Copied";
-  say("Copied");
-  setTimeout(() => (button.textContent = before), 1500);
-}
-
-async function save(kind) {
-  const shown = file || drawn;
-  $("downloads").open = false;
-  if (!shown) return;
-  const name = file ? file.name.replace(/\.\w+$/, "") : chosen.id.replaceAll("/", "-");
-  const json = (value) => JSON.stringify(value, null, 2);
-  try {
-    if (kind === "svg") download(`${name}.svg`, graph.text(), "image/svg+xml");
-    else if (kind === "graph") download(`${name}.api.json`, json(shown.graph), "application/json");
-    else {
-      const workflow = shown.workflow || (await post("/studio/workflow", { graph: shown.graph }));
-      download(`${name}.json`, json(workflow), "application/json");
-    }
-  } catch (error) {
-    problem(error.message);
-  }
-}
-
-// --- the key -----------------------------------------------------------------------------------------------------
-
-function askForKey(wasRefused) {
-  const dialog = $("key");
-  $("key-fault").hidden = !wasRefused;
-  $("key-fault").textContent = wasRefused ? "This key was not accepted." : "";
-  if (!dialog.open) dialog.showModal();
-  return new Promise((resolve) => {
-    const closed = () => {
-      const text = $("key-text").value.trim();
-      $("key-text").value = "";
-      if (text) setKey(text);
-      resolve(Boolean(text));
-    };
-    dialog.addEventListener("close", closed, { once: true });
-  });
 }
 
 // --- the page ----------------------------------------------------------------------------------------------------
 
-const again = (target) => choose(target).catch((error) => refused(error, false));
+const known = (target) => [...$("target").options].some((option) => option.value === target);
+const addressed = () => decodeURIComponent(location.hash.slice(1));
+
+async function again(target, values) {
+  try {
+    return await choose(target, values);
+  } catch (error) {
+    if (chosen) $("target").value = chosen.target; // what the form is still of
+    refused(error, false);
+    return false;
+  }
+}
 
 function listen() {
-  $("target").addEventListener("change", () => again($("target").value));
-  $("back").addEventListener("click", () => again($("target").value));
+  $("target").addEventListener("change", () => {
+    history.pushState(null, "");
+    again($("target").value);
+  });
+  $("back").addEventListener("click", () => again(chosen?.target || $("target").value, form?.read().values));
+  addEventListener("popstate", ({ state }) => known(addressed()) && again(addressed(), state?.values));
   $("form").addEventListener("submit", (event) => {
     event.preventDefault();
     submit();
@@ -222,47 +221,35 @@ function listen() {
   });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) submit();
-    if (event.key === "Escape") $("downloads").open = false;
   });
   const views = { in: () => graph.zoom(1.25), out: () => graph.zoom(0.8), fit: graph.fit };
-  for (const button of document.querySelectorAll("button")) {
-    const { view, copy: copied, download: saved } = button.dataset;
-    if (view) button.addEventListener("click", views[view]);
-    if (copied) button.addEventListener("click", () => chosen && copy(copied, button));
-    if (saved) button.addEventListener("click", () => save(saved));
-  }
-  listenForDrops();
-}
-
-function listenForDrops() {
-  let depth = 0;
-  const files = (event) => event.dataTransfer?.types.includes("Files");
-  const over = (by) => {
-    depth = Math.max(0, depth + by);
-    $("drop").hidden = depth === 0;
-  };
-  document.addEventListener("dragenter", (event) => files(event) && over(1));
-  document.addEventListener("dragleave", (event) => files(event) && over(-1));
-  document.addEventListener("dragover", (event) => files(event) && event.preventDefault());
-  document.addEventListener("studio:dropped", () => over(-depth));
-  document.addEventListener("drop", (event) => {
-    if (!files(event)) return;
-    event.preventDefault();
-    over(-depth);
-    openFile(event.dataTransfer.files[0]);
+  for (const button of document.querySelectorAll("[data-view]")) button.addEventListener("click", views[button.dataset.view]);
+  listenForTaking({
+    request: () => chosen && { call: chosen.call, values: form.read().values },
+    shown: () => file || drawn,
+    name: () => (file ? file.name.replace(/\.\w+$/, "") : chosen.id.replaceAll("/", "-")),
+    svg: graph.text,
+    problem,
   });
+  listenForDrops(openFile);
+  listenForKeys();
 }
 
+/** What the address tells, or this tab showed before a reload: a form with its values, and the job that it watched. */
 async function start() {
-  const wanted = decodeURIComponent(location.hash.slice(1));
-  const known = [...$("target").options].some((option) => option.value === wanted);
-  try {
-    await choose(known ? wanted : $("target").value);
-    jobs.refresh();
-  } catch (error) {
-    refused(error, false);
-    graph.empty("Nothing to show yet.");
-  }
+  const { values, job } = history.state || {};
+  const there = await again(known(addressed()) ? addressed() : $("target").value, values);
+  jobs.refresh();
+  if (!chosen) graph.empty("Nothing to show yet.");
+  if (there && job) await resume(job);
+}
+
+async function resume(id) {
+  const mine = turn;
+  const job = await get(`/v1/jobs/${id}`).catch(() => null); // the server may have forgotten it
+  if (!job || mine !== turn) return;
+  remember({ job: id });
+  run.watch(id, drawnKey);
 }
 
 whenKeyIsMissing(askForKey);

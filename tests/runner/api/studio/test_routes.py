@@ -252,6 +252,14 @@ async def test_an_address_is_fetched_once_for_many_drawings(api: Api, monkeypatc
     assert len(asked) > 1  # a job fetches it anew
 
 
+async def test_fields_without_effect_are_marked(api: Api) -> None:
+    answer = await api.client.get("/studio/form?target=fusara:200", headers=api.bearer())
+    rows = answer.json()["schema"]["properties"]
+    assert rows["Prompt"]["unused"] is True
+    assert "Not used: " in rows["Prompt"]["description"]
+    assert "unused" not in rows["Model"]
+
+
 async def test_a_job_comes_back_as_its_form(api: Api) -> None:
     for target, values in ((TEMPLATE, {"prompt": "x"}), ("ext:wan22-t2i", {"prompt": "x"})):
         body = {"target": target, "values": values}
@@ -284,6 +292,13 @@ async def test_a_graph_is_checked_and_drawn(api: Api) -> None:
     answer = (await opened(api, json.dumps(GRAPH).encode())).json()
     assert (answer["kind"], answer["valid"], answer["nodes"], answer["bad_nodes"]) == ("api", True, 2, [])
     assert answer["svg"].count("data-node=") == 2
+
+
+async def test_what_is_too_large_to_look_at_is_not_drawn(api: Api) -> None:
+    graph = {str(number): {"class_type": "EmptyImage", "inputs": {}} for number in range(3001)}
+    answer = await opened(api, json.dumps(graph).encode())
+    assert answer.status_code == 400
+    assert "3,001 nodes" in answer.json()["message"]
 
 
 async def test_a_graph_that_would_be_refused_is_drawn_too(api: Api) -> None:
