@@ -21,6 +21,7 @@ from compiler import (
 PICTURES: Mapping[str, Media] = {
     "wide.png": Media("comfyc/wide.png", width=1280, height=720),
     "tall.png": Media("comfyc/tall.png", width=600, height=900),
+    "small.png": Media("comfyc/small.png", width=320, height=180),
     "anim.gif": Media("comfyc/anim.gif", width=320, height=240, frames=12, fps=10),
     "cutout.png": Media("comfyc/cutout.png", width=512, height=512, alpha=True),
     "clip.mp4": Media("comfyc/clip.mp4", "video", width=832, height=480, frames=81, fps=16),
@@ -34,6 +35,8 @@ MEDIA: Mapping[str, Media] = {
     "2": PICTURES["tall.png"],
     "3": PICTURES["clip.mp4"],
     "4": PICTURES["song.flac"],
+    "5": PICTURES["cutout.png"],
+    "6": PICTURES["small.png"],
 }
 """By what requests call them: file ids, addresses, numbers."""
 ASSETS: Mapping[str, Asset] = {

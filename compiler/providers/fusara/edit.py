@@ -8,11 +8,13 @@ from compiler.binding import Bench, with_guidance
 from compiler.media import Media
 from compiler.providers.fusara.base import FusaraProvider
 from compiler.providers.fusara.requests.edit import HiDreamEditTask, KontextTask, QwenEditTask
-from compiler.sizes import both_up
+from compiler.sizes import both_up, of_area
 from compiler.template.manifest import Profile, Stack
 
 DEFAULT_SIDE: Final = 1024
 """Pixels: the contract's default of Width and Height, where one of them is given."""
+MOST_SIDE: Final = 4096
+"""Pixels: the longest side of Width and Height."""
 
 
 class EditProvider(FusaraProvider):
@@ -52,16 +54,24 @@ class EditProvider(FusaraProvider):
     def _size(self, request: Any, bench: Bench, stack: Stack, source: Media) -> None:
         """Width×Height as asked, the input's own size, or what the model makes of the input."""
         count = request.NumberOfImages or 1
-        free = bool(request.Width or request.Height) and not request.KeepOriginalImageSize
-        if free:
+        if request.KeepOriginalImageSize:
+            self._own_size(request, bench, stack, source, count)
+        elif request.Width or request.Height:
             self._free_size(request, bench, stack, count)
         elif count > 1:
             bench.attach("repeat_latent", amount=count)
-        if request.KeepOriginalImageSize:
-            bench.attach("restore_size", restored_width=source.width, restored_height=source.height)
-            for field in ("Width", "Height"):
-                if request.gives(field):
-                    bench.unsupported(field, "has no effect beside KeepOriginalImageSize")
+
+    def _own_size(self, request: Any, bench: Bench, stack: Stack, source: Media, count: int) -> None:
+        self._own_shape(request, bench, stack, source, count)
+        bench.attach("restore_size", restored_width=source.width, restored_height=source.height)
+        for field in ("Width", "Height"):
+            if request.gives(field):
+                bench.unsupported(field, "has no effect beside KeepOriginalImageSize")
+
+    def _own_shape(self, request: Any, bench: Bench, stack: Stack, source: Media, count: int) -> None:
+        """Latents of the first picture's shape: the picture itself, encoded."""
+        if count > 1:
+            bench.attach("repeat_latent", amount=count)
 
     def _free_size(self, request: Any, bench: Bench, stack: Stack, count: int) -> None:
         asked = request.Width or DEFAULT_SIDE, request.Height or DEFAULT_SIDE
@@ -92,6 +102,14 @@ class Flux1KontextDev(EditProvider):
             bench.attach("stitch_right", {"next": wire})
         bench.attach("kontext_reference")
         self._size(request, bench, stack, source)
+
+    def _own_shape(self, request: Any, bench: Bench, stack: Stack, source: Media, count: int) -> None:
+        """Several pictures are encoded side by side, in a shape that is not the first one's."""
+        if len(request.media()) == 1:
+            super()._own_shape(request, bench, stack, source, count)
+            return
+        width, height = of_area(source.width, source.height, DEFAULT_SIDE**2, stack.size_multiple, MOST_SIDE)
+        bench.attach("empty_latent", width=width, height=height, amount=count)
 
 
 class QwenEdit(EditProvider):
@@ -137,6 +155,9 @@ class HiDreamE1Full(EditProvider):
         if request.KeepOriginalImageSize:
             size: dict[str, Any] = {"restored_width": source.width, "restored_height": source.height}
             bench.attach("restore_size", **size, restored_crop="center")
+            if source.width != source.height:
+                why = "the model sees the square in the middle, and what it makes is cropped to the input's shape"
+                bench.unsupported("KeepOriginalImageSize", why, "cropped")
 
 
 PROVIDERS = (HiDreamE1Full(), Flux1KontextDev(), QwenEdit())

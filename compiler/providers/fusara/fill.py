@@ -15,6 +15,8 @@ from compiler.template.manifest import Profile, Stack
 
 MOST_PIXELS: Final = 4 * 1024 * 1024
 """Inputs above this are worked on smaller: attention grows faster than the picture."""
+SAME_SHAPE: Final = 0.01
+"""Aspect ratios that differ by less are the same."""
 BACKGROUND: Final = "seamless natural extension of the background"
 """What AutoBackgroundPrompt puts in place of an empty prompt."""
 
@@ -84,7 +86,9 @@ class Flux1FillInpaint(MaskedProvider):
 
     def _mask(self, request: Any, bench: Bench, source: Media) -> None:
         if request.MaskImageId is not None:
-            bench.set(mask=bench.picture("MaskImageId", str(request.MaskImageId)).name)
+            mask = bench.picture("MaskImageId", str(request.MaskImageId))
+            bench.set(mask=mask.name)
+            self._fit(mask, bench, source)
         elif request.MaskJson is not None:
             size: dict[str, Any] = {"mask_width": source.width, "mask_height": source.height}
             bench.attach("mask_json", mask_json=request.MaskJson, **size)
@@ -93,6 +97,16 @@ class Flux1FillInpaint(MaskedProvider):
         else:
             cure = "Give MaskImageId (white is changed) or MaskJson, or a picture with a transparent part"
             raise RequestError(Fault("MaskImageId", "there is no mask", cure, code="required"))
+
+    def _fit(self, mask: Media, bench: Bench, source: Media) -> None:
+        """The mask at the picture's size, so that the feather is in the picture's pixels."""
+        if (mask.width, mask.height) == (source.width, source.height):
+            return
+        bench.attach("mask_fit", mask_width=source.width, mask_height=source.height)
+        one, other = mask.width * source.height, mask.height * source.width
+        if abs(one - other) > SAME_SHAPE * other:
+            sizes = f"{mask.width}×{mask.height}, the picture {source.width}×{source.height}"
+            bench.unsupported("MaskImageId", f"has another shape, and is stretched: {sizes}", "stretched")
 
 
 class OutpaintProvider(MaskedProvider):

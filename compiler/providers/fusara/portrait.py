@@ -36,7 +36,13 @@ class HyperLora(FusaraProvider):
         bench.set(negative_prompt=self.negative(request, bench, profile), seed=self.seed(request))
         bench.set(width=stack.default_size[0], height=stack.default_size[1], batch_size=request.NumberOfImages or 1)
         self._person(request, bench, words)
-        layer = int(PLAIN_SKIP if request.StopAtClipLayer is None else request.StopAtClipLayer)
+        self._clip_layer(request, bench)
+
+    def _clip_layer(self, request: Any, bench: Bench) -> None:
+        asked = PLAIN_SKIP if request.StopAtClipLayer is None else request.StopAtClipLayer
+        layer = int(asked)
+        if layer != asked:
+            bench.unsupported("StopAtClipLayer", f"layers are whole numbers: {layer}", "rounded")
         if layer != PLAIN_SKIP:
             bench.attach("clip_skip", clip_skip=-layer)
 
