@@ -20,6 +20,7 @@ STAND_INS: Final[Mapping[str, Media]] = {
 }
 """Taken in a drawing for media that are not chosen yet; a job needs real ones. No square: a canvas has room to grow."""
 
+UNKNOWN: Final = "unknown class"
 MOST_NODES: Final = 3000
 """In a file that is drawn: more than a browser moves smoothly, and than a person can follow."""
 
@@ -55,7 +56,7 @@ def opened_answer(data: bytes, catalog: Catalog) -> dict[str, Any]:
         what, cure = f"has {len(api):,} nodes; at most {MOST_NODES:,} are drawn", "`comfyc check` and `convert` take it"
         raise RequestError(Fault("file", what, cure, "too_large"))
     try:
-        graph = api_json.parse(api, where="file")
+        graph = api_json.parse(_with_classes(api) if faults else api, where="file")
     except GraphError as error:
         raise RequestError(*error.faults) from error
     checked, titles = check_graph(api, catalog), subgraph_titles(document) if kind == "ui" else {}
@@ -98,6 +99,11 @@ def _converted(document: Any, kind: str, catalog: Catalog) -> tuple[dict[str, An
             raise
         return dict(error.api), error.faults, error.findings
     return made.api, (), made.findings
+
+
+def _with_classes(api: Mapping[str, Any]) -> dict[str, Any]:
+    """A graph that can be drawn: ComfyUI's page sends nodes that it does not know without their class."""
+    return {node_id: {**node, "class_type": node.get("class_type") or UNKNOWN} for node_id, node in api.items()}
 
 
 def _refusals(error: Mapping[str, Any] | None, node_errors: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -317,6 +317,17 @@ async def test_a_workflow_comes_back_from_its_graph(api: Api) -> None:
     assert api_json.parse(answer["graph"]).nodes
 
 
+async def test_a_workflow_with_nodes_that_nobody_knows_is_drawn_too(api: Api) -> None:
+    node = {"type": "NoSuch+", "mode": 0, "inputs": [], "outputs": [], "widgets_values": ["a"]}
+    titled = {**node, "id": 8, "title": "My node"}
+    data = {"nodes": [{**node, "id": 7}, titled], "links": [], "version": 0.4, "last_node_id": 8, "last_link_id": 0}
+    answer = (await opened(api, json.dumps(data).encode())).json()
+    assert (answer["valid"], answer["nodes"]) == (False, 2)
+    assert "NoSuch+" in answer["faults"][0]["field"] + answer["faults"][0]["fault"]
+    assert answer["svg"].count("data-node=") == 2
+    assert "My node" in answer["svg"]
+
+
 async def test_half_a_character_in_a_file_is_shown(api: Api) -> None:
     half = b'"\\ud800"'
     answer = await opened(api, b'{%s: {"class_type": %s, "inputs": {"a": %s}}}' % (half, half, half))
