@@ -13,6 +13,8 @@ from .declaration import Provider
 from .errors import BadInput, CallError, KeyMissing, Moderated, OutOfQuota, TooSlow
 from .paths import found
 
+KEY = r"\bapi.?key\b.{0,12}\b(not valid|invalid|incorrect|expired)|\b(invalid|incorrect|expired).{0,4}\bapi.?key\b"
+"""Words of those who answer a wrong key with 400, or with 200."""
 LONGEST = 400
 """Characters of a provider's own words in a message."""
 
@@ -61,7 +63,7 @@ def classified(provider: Provider, text: str, status: int = 0) -> CallError:
         return Moderated(about)
     if status == 402 or re.search(provider.quota, text, re.IGNORECASE):
         return OutOfQuota(about)
-    if status in (401, 403):
+    if status in (401, 403) or re.search(KEY, text, re.IGNORECASE):
         return KeyMissing(f"{about}: check {named(provider)} in ComfyUI's environment")
     if status == 429:
         return OutOfQuota(about)

@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .answer import Answer
+from .answer import LONGEST, Answer
 from .call import started
 from .declaration import Auth, Provider, Route, Slot
 from .errors import BadInput, CallError, Moderated
 from .http import Host
 from .media import Media
 from .paths import found
+from .shape import misfit
 
 TIMEOUT = 600.0
 """Seconds for a whole chat."""
@@ -67,8 +68,8 @@ class Backend:
 def ask(backend: str, question: Question, timeout: float = TIMEOUT, host: Host | None = None) -> Reply:
     """Asks a backend by name.
 
-    Errors: those of errors.py; BadInput for a model or schema that is missing or no JSON, CallError for an answer that
-    is cut off or is not the JSON that was asked for.
+    Errors: those of errors.py; BadInput for a model or schema that is missing or no JSON, CallError for an answer
+    without text, or that is not the JSON that was asked for.
     """
     spoken = BACKENDS[backend]
     if not question.model.strip():
@@ -76,9 +77,12 @@ def ask(backend: str, question: Question, timeout: float = TIMEOUT, host: Host |
     schema = _schema(question.json_schema)
     body = spoken.body(question, schema)
     answer = _asked(spoken, body, question.pictures, timeout, host)
-    text = _text(spoken, answer, schema is not None)
-    read = (next((int(value) for value in found(answer.json, path)), 0) for path in spoken.tokens)
-    return Reply(text, *read)
+    text = _text(spoken, answer, schema)
+    return Reply(text, *(_count(answer, path) for path in spoken.tokens))
+
+
+def _count(answer: Answer, path: str) -> int:
+    return next((int(value) for value in found(answer.json, path) if isinstance(value, (int, float))), 0)
 
 
 def _asked(
@@ -106,25 +110,30 @@ def _schema(text: str) -> Any:
     return schema
 
 
-def _text(spoken: Backend, answer: Answer, as_json: bool) -> str:
+def _text(spoken: Backend, answer: Answer, schema: Any) -> str:
     title = spoken.provider.title
     reason = next((str(value) for value in found(answer.json, spoken.stopped[0])), "")
     meaning = spoken.stopped[1].get(reason, "")
-    values = found(answer.json, (as_json and spoken.as_json) or spoken.text)
+    values = found(answer.json, (schema is not None and spoken.as_json) or spoken.text)
     text = "".join(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for value in values)
     refused = [str(value) for path in spoken.provider.refused for value in found(answer.json, path)]
     if meaning == "moderation" or (refused and not text):
-        raise Moderated(f"{title}: the answer was stopped ({reason or ', '.join(refused)})")
+        raise Moderated(f"{title}: the answer was stopped ({', '.join(refused)[:LONGEST] or reason})")
+    told = f"({reason or 'no reason given'})" + ("; raise max_tokens" if meaning == "length" else "")
     if not text:
-        raise CallError(f"{title}: the answer holds no text ({reason or 'no reason given'})")
-    if not as_json:
-        return text
+        raise CallError(f"{title}: the answer holds no text {told}")
+    return text if schema is None else _shaped(title, _bare(text), schema, told)
+
+
+def _shaped(title: str, text: str, schema: Any, told: str) -> str:
+    """The text, if it is JSON of that shape: not every server holds its model to it."""
     try:
-        json.loads(_bare(text))
-    except ValueError:
-        cure = "; raise max_tokens" if meaning == "length" else ""
-        raise CallError(f"{title}: the answer is not JSON ({reason or 'no reason given'}){cure}") from None
-    return _bare(text)
+        fault = misfit(json.loads(text), schema)
+    except (ValueError, RecursionError):
+        raise CallError(f"{title}: the answer is not JSON {told}") from None
+    if fault:
+        raise CallError(f"{title}: the answer has not the shape of json_schema: {fault[:LONGEST]}")
+    return text
 
 
 def _bare(text: str) -> str:
@@ -247,6 +256,7 @@ BACKENDS: Mapping[str, Backend] = {
             Slot("image", "messages.-.content.+", wrap=IMAGE_URL),
             "https://platform.openai.com/docs/api-reference/chat",
             quota=r"insufficient_quota|billing|exceeded your current quota",
+            refused=("choices.0.message.refusal",),
         ),
         _openai,
         "choices.0.message.content",
