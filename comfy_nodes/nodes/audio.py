@@ -13,7 +13,7 @@ class ComfycAudioSeparate:
     """Parts sound into vocals and the rest with an MDX-Net model.
 
     AUDIO is {"waveform": [B, C, T], "sample_rate": Hz}; each of the batch is parted on its own. Both outputs are stereo
-    at 44 100 Hz, as the models work, and of equal length.
+    at 44 100 Hz, as the models work, and of equal length. The sound goes through WAV files in the temporary folder.
 
     Errors: those of ops/optional.py: a missing library or weights file, by name, with what to do about it.
     """

@@ -38,6 +38,7 @@ class ComfycRemoveBackground:
 
     The mask [B, H, W] is 1 on the subject, after sensitivity, offset, blur and inversion. `Alpha` gives RGBA pictures
     whose alpha is the mask, other backgrounds RGB ones.
+    Memory: the result, up to three copies of the batch for an offset or a colour, and the model.
 
     Errors: those of ops/optional.py: a missing library or weights file, by name, with what to do about it.
     """

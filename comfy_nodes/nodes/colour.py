@@ -56,7 +56,7 @@ class ComfycSimilarityGate:
     Structural similarity (Wang et al. 2004): Gaussian window of 11 pixels with σ 1.5, mean over RGB and over all
     pixels whose window lies inside the picture. Each picture of a batch [B, H, W, C] is judged on its own. An edit of
     another size is measured at the original's size; an original that goes out instead has the edit's size and
-    channels. `ssim` is the lowest of the batch. Memory: about four float32 copies of one picture.
+    channels. `ssim` is the lowest of the batch. Memory: about five float32 copies of one picture.
     """
 
     DISPLAY_NAME = "Similarity gate (comfyc)"

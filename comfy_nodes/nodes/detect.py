@@ -17,6 +17,7 @@ class ComfycRegionDetect:
 
     Regions are boxes in pixels with a score, the largest score first, at most `max_regions` a picture. The mask
     [B, H, W] is 1 on what was found: the person's outline, else the boxes. Nothing found is no error: count is 0.
+    Memory: the mask, about four copies of one picture, and the model.
 
     Errors: those of ops/optional.py: a missing library or weights file, by name; ValueError for a label that is
     missing.

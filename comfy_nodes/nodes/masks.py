@@ -39,7 +39,7 @@ class ComfycMaskFromJson:
     smaller one, so shapes that touch or overlap are one.
 
     Limits: 4 MB of text, 2,000 shapes, 100,000 points, a side of 16,384 pixels. Memory: about 8 bytes a pixel of the
-    mask and 50 MB while a polygon is drawn.
+    mask, 24 with a feather, and 50 MB while a polygon is drawn.
     Errors: ValueError that names the shape, what is wrong and what to write.
     """  # noqa: E501 - tables of the docs page
 

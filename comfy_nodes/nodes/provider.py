@@ -37,6 +37,7 @@ class ComfycProviderImage:
     be changed) go where the provider's declaration says, or where the payload has `{"$media": "image1"}`. Results of
     one call are one batch; a smaller picture lies in the middle of black. `response` is the provider's last answer as
     JSON, its media left out. Equal calls are one: ComfyUI keeps the result until an input changes.
+    Memory: the results about three times, and what is sent as files.
 
     Errors: those of providers/errors.py; each message begins with `[comfyc:<category>]`.
     """
@@ -82,6 +83,7 @@ class ComfycProviderVideo:
     """Calls a closed provider's HTTP API and gives its video.
 
     As ComfycProviderImage; pictures [B, H, W, C] are frames or references, `video` is one to extend or edit.
+    Memory: the video as a file, and what is sent as files.
 
     Errors: those of providers/errors.py; each message begins with `[comfyc:<category>]`.
     """

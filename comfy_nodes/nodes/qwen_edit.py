@@ -26,6 +26,7 @@ class ComfycQwenEditEncode:
 
     Outputs: both conditionings, the latent, and where the picture lies on the decoded result: `x`, `y`, `width` and
     `height` in pixels, as ImageCrop takes them. Errors: ValueError if the text encoder cannot see pictures.
+    Memory: about four float32 copies of the pictures, beside encoder and VAE.
     """
 
     DISPLAY_NAME = "Qwen edit encode (comfyc)"

@@ -21,7 +21,7 @@ class ComfycRegionCrop:
 
     The regions that come out also know their crop. Without regions there is one crop, of all of the first picture, and
     no region, so that a graph goes on and ComfycRegionPaste changes nothing.
-    Errors: ValueError for a region of a picture that is not there. Memory: the crops twice.
+    Errors: ValueError for a region of a picture that is not there. Memory: the crops twice, and eight copies of one.
     """
 
     DISPLAY_NAME = "Region crop (comfyc)"
@@ -56,7 +56,7 @@ class ComfycRegionPaste:
     A crop of any size is scaled to its place, and fades out over `feather` pixels at its edges, save where an edge is
     the picture's own. The base may be another size than what was cropped: places scale along. Later regions lie over
     earlier ones. Errors: ValueError if crops are missing, or regions did not come from ComfycRegionCrop. Memory: the
-    picture once, and each crop at its place.
+    pictures once, and about five copies of the largest crop at its place.
     """
 
     DISPLAY_NAME = "Region paste (comfyc)"

@@ -52,7 +52,8 @@ class ComfycTileMerge:
 
     Neighbours are blended over the whole of their overlap with a cosine ramp; tiles that nothing has changed give the
     very picture that was split, bit for bit. Tiles that were upscaled or shrunk, all to one size, give a picture scaled
-    likewise. Errors: ValueError if there are more or fewer tiles than the layout has. Memory: the picture twice.
+    likewise. Errors: ValueError if there are more or fewer tiles than the layout has. Memory: the result, and two rows
+    of tiles.
     """
 
     DISPLAY_NAME = "Tile merge (comfyc)"

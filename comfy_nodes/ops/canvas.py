@@ -11,10 +11,18 @@ from .fit import Fit, area_size
 LANCZOS_LOBES = 3
 
 
+def finite(values: Tensor) -> Tensor:
+    """The same without what overflowed in half precision, which would spoil all that is computed from it.
+
+    NaN and −∞ become 0, ∞ becomes 1. Where all is well nothing is copied.
+    """
+    return values if values.sum(dtype=torch.float32).isfinite() else values.nan_to_num(0.0, 1.0, 0.0)
+
+
 def as_rgb(pictures: Tensor) -> Tensor:
     """[B, H, W, 1 to 4] → [B, H, W, 3]: grey is repeated, and what is transparent becomes white."""
     channels = pictures.shape[-1]
-    pictures = pictures.float()
+    pictures = finite(pictures).float()
     if channels in (2, 4):
         alpha = pictures[..., -1:]
         pictures = pictures[..., :-1] * alpha + (1 - alpha)
@@ -29,6 +37,7 @@ def resized(pictures: Tensor, width: int, height: int, method: str) -> Tensor:
     """
     if (width, height) == (pictures.shape[2], pictures.shape[1]):
         return pictures
+    pictures = finite(pictures)
     if method == "lanczos":
         return _lanczos(pictures, width, height).clamp(0, 1)
     smooth = {"align_corners": False, "antialias": True} if method in ("bicubic", "bilinear") else {}

@@ -70,7 +70,7 @@ def masked(picture: Tensor, find: Find, longest: int) -> Tensor:
     if scale < 1:
         image = image.resize((max(1, round(width * scale)), max(1, round(height * scale))), Image.Resampling.LANCZOS)
     found = torch.from_numpy(np.array(find(image), np.float32)).to(picture.device)
-    return canvas.resized(found[None, ..., None], width, height, "bilinear")[0, ..., 0].clamp(0, 1)
+    return canvas.resized(canvas.finite(found)[None, ..., None], width, height, "bilinear")[0, ..., 0].clamp(0, 1)
 
 
 @lru_cache(maxsize=2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,12 @@ from torch.nn import functional
 
 from ..providers.errors import BadInput, CallError
 from ..providers.media import Media
+from .canvas import finite
 
 PIXELS = 120_000_000
 """Most pixels of one result: 10 000 × 12 000."""
+FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "AVIF", "GIF", "TIFF", "BMP")
+"""What results may be, by Pillow's names: it knows many more, and hands some to other programs."""
 QUALITIES = (95, 85, 75)
 """Of JPEG, tried in turn where a PNG is too large for the other side."""
 
@@ -48,7 +52,7 @@ def mask_to_file(mask: Tensor, like: Tensor | None, alpha: bool) -> Media:
 
     White where something is to change; with `alpha`, transparent there.
     """
-    plane = mask.reshape(-1, *mask.shape[-2:])[:1].float()
+    plane = finite(mask.reshape(-1, *mask.shape[-2:])[:1]).float()
     if like is not None and plane.shape[1:] != like.shape[:2]:
         plane = functional.interpolate(plane[None], like.shape[:2], mode="bilinear", align_corners=False)[0]
     shades = _bytes(plane[0])
@@ -74,7 +78,7 @@ def batch(files: Sequence[bytes]) -> Tensor:
 def read(data: bytes) -> Image.Image:
     """The first frame as RGB or RGBA, upright."""
     try:
-        opened = Image.open(io.BytesIO(data))
+        opened = Image.open(io.BytesIO(data), formats=_formats())
         if opened.width * opened.height > PIXELS:
             raise CallError(f"a result has {opened.width} × {opened.height} pixels, which is too many")
         upright = ImageOps.exif_transpose(opened)
@@ -84,6 +88,12 @@ def read(data: bytes) -> Image.Image:
         raise CallError(f"a result is no picture that can be read ({type(error).__name__})") from None
 
 
+@cache
+def _formats() -> list[str]:
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]
+
+
 def to_array(picture: Tensor) -> Any:
     """[H, W, C] → uint8 [H, W, 3], as PIL and OpenCV libraries take it; alpha is left out."""
     shown = picture[..., :3] if picture.shape[-1] >= 3 else picture[..., :1].expand(-1, -1, 3)
@@ -91,7 +101,7 @@ def to_array(picture: Tensor) -> Any:
 
 
 def _bytes(values: Tensor) -> Any:
-    return (values.detach().float().cpu().clamp(0, 1) * 255).round().to(torch.uint8).contiguous().numpy()
+    return (finite(values.detach()).float().cpu().clamp(0, 1) * 255).round().to(torch.uint8).contiguous().numpy()
 
 
 def _image(picture: Tensor) -> Image.Image:

@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .canvas import finite
 from .conditioning import as_long_as
 
 
 def parts(pictures: Tensor) -> tuple[Tensor, Tensor | None]:
     """[B, H, W, C] → colour [B, H, W, 3] in float32 (grey is repeated), and alpha [B, H, W, 1] if there is one."""
     channels = pictures.shape[-1]
+    pictures = finite(pictures)
     alpha = pictures[..., -1:].float() if channels in (2, 4) else None
     colour = pictures[..., :1].expand(-1, -1, -1, 3) if channels < 3 else pictures[..., :3]
     return colour.float(), alpha
@@ -29,7 +31,7 @@ def whole(colour: Tensor, alpha: Tensor | None, like: Tensor) -> Tensor:
 def masks(mask: Tensor, pictures: Tensor) -> Tensor:
     """A mask of any size and batch for those pictures: [B, H, W] float32 of 0 to 1, on their device."""
     height, width = pictures.shape[1:3]
-    mask = mask.reshape(-1, *mask.shape[-2:]).to(pictures.device, torch.float32)
+    mask = finite(mask.reshape(-1, *mask.shape[-2:])).to(pictures.device, torch.float32)
     if mask.shape[1:] != (height, width):
         mask = functional.interpolate(
             mask[:, None], size=(height, width), mode="bilinear", align_corners=False, antialias=True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -34,30 +35,33 @@ def merge(tiles: Tensor, layout: Any) -> Tensor:
     high, wide = tiles.shape[1:3]
     down, across = high / layout["tile_height"], wide / layout["tile_width"]
     grid = tiles.unflatten(0, (layout["pictures"], len(rows), len(columns)))
-    strips = [
-        _joined([grid[:, row, column] for column in range(len(columns))], [near(x * across) for x in columns], 2)
+    strips = (
+        _joined(grid[:, row].unbind(1), [near(x * across) for x in columns], 2)  # one at a time, to bound the memory
         for row in range(len(rows))
-    ]
+    )
     whole = _joined(strips, [near(y * down) for y in rows], 1)
     return whole[:, : max(1, near(layout["height"] * down)), : max(1, near(layout["width"] * across))].contiguous()
 
 
-def _joined(parts: list[Tensor], starts: list[int], axis: int) -> Tensor:
-    """Parts side by side along an axis, each blended into what lies before it.
+def _joined(parts: Iterable[Tensor], starts: list[int], axis: int) -> Tensor:
+    """Parts of one size side by side along an axis, each blended into what lies before it.
 
     a + w (b − a) gives a itself, bit for bit, where a and b are equal.
     """
-    length = parts[0].shape[axis]
-    shape = list(parts[0].shape)
-    shape[axis] = starts[-1] + length
-    made, filled = parts[0].new_empty(shape), 0
+    made, filled = None, 0
     for part, start in zip(parts, starts, strict=True):
+        length = part.shape[axis]
+        if made is None:
+            shape = list(part.shape)
+            shape[axis] = starts[-1] + length
+            made = part.new_empty(shape)
         shared = filled - start
         if shared > 0:
             seam = made.narrow(axis, start, shared)
             seam += _weights(shared, axis, part) * (part.narrow(axis, 0, shared) - seam)
         made.narrow(axis, filled, length - shared).copy_(part.narrow(axis, shared, length - shared))
         filled = start + length
+    assert made is not None  # a layout has tiles
     return made
 
 

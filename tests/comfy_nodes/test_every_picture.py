@@ -64,11 +64,15 @@ WORK: Mapping[str, Callable[[Any], Any]] = {
     height=st.integers(1, 90),
     count=st.integers(1, 3),
     channels=st.integers(1, 4),
-    half=st.booleans(),
+    kind=st.sampled_from(["float32", "float16", "bfloat16"]),
+    strided=st.booleans(),
 )
-def test_range_type_and_channels(name: str, width: int, height: int, count: int, channels: int, half: bool) -> None:
-    image = waves(width, height, channels, count)
-    image = image.half() if half else image
+def test_range_type_and_channels(
+    name: str, width: int, height: int, count: int, channels: int, kind: str, strided: bool
+) -> None:
+    image = waves(width, height, channels, count).to(getattr(torch, kind))
+    if strided:
+        image = image.transpose(1, 2).contiguous().transpose(1, 2)
     before = image.clone()
     made = WORK[name](image)
     assert torch.equal(image, before), "the input was changed"
@@ -86,3 +90,34 @@ def test_a_batch_is_its_pictures(name: str) -> None:
     batch = waves(50, 40, count=2)
     both, first = WORK[name](batch), WORK[name](batch[:1])
     assert torch.allclose(both[:1], first, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(set(WORK) - {"region crop"}))
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_one_broken_pixel_spoils_no_more_than_its_own_place(name: str, bad: float) -> None:
+    """Half precision overflows in decoders; what is measured over the picture must not."""
+    image = waves(50, 40, count=2)
+    image[0, 30, 5, 1] = bad
+    made = WORK[name](image)
+    broken = made.isfinite().logical_not()
+    assert broken[0].float().mean() < 0.01
+    assert not broken[1:].any()
+
+
+@pytest.mark.parametrize("name", ["match lab", "match histogram", "gate", "recolor", "recolor masked"])
+def test_broken_pixels_in_what_a_picture_is_measured_by(name: str) -> None:
+    broken = waves(31, 20)
+    broken[0, 3, 4] = float("nan")
+    soft = waves(9, 7, 1)[..., 0]
+    soft[0, 0, 0] = float("nan")
+    image = waves(50, 40)
+    other: Mapping[str, Callable[[], Any]] = {
+        "match lab": lambda: run("ComfycColorMatch", image=image, reference=broken, mask=soft),
+        "match histogram": lambda: run("ComfycColorMatch", image=image, reference=broken, method="histogram"),
+        "gate": lambda: run("ComfycSimilarityGate", original=broken, edited=image, ssim_min=0.5),
+        "recolor": lambda: run("ComfycBackgroundRecolor", image=image, palette=broken),
+        "recolor masked": lambda: run("ComfycBackgroundRecolor", image=image, palette=broken, mask=soft),
+    }
+    made, *more = other[name]()
+    assert made.isfinite().all()
+    assert all(torch.as_tensor(one).isfinite().all() for one in more)

@@ -100,6 +100,15 @@ def test_what_is_no_picture(data: bytes) -> None:
         pictures.batch([data])
 
 
+def test_only_formats_of_pictures_are_opened() -> None:
+    """Pillow knows many more, and hands some to other programs: PostScript to Ghostscript."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "EPS")
+    for data in (buffer.getvalue(), b"P6 1 1 255 abc"):
+        with pytest.raises(CallError, match=r"no picture that can be read \(UnidentifiedImageError\)"):
+            pictures.read(data)
+
+
 def test_too_many_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "PIXELS", 5)
     with pytest.raises(CallError, match=r"\[comfyc:provider\] a result has 3 × 2 pixels, which is too many"):
