@@ -6,12 +6,15 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from runner.engine.instance import Instance, Standing
 from runner.job import Job
 from runner.scheduler import Place, Waiting, assign
 from runner.store.jobs import Row
+
+ROOM_S: Final = 1.0
+"""How often it is asked whether a tenant that has its share of jobs in other processes may run one more."""
 
 
 class Leases(Protocol):
@@ -47,8 +50,9 @@ class Placing:
     def __init__(
         self, pool: Leases, runs: Mapping[str, Run], clock: Callable[[], float], running: int | None = None
     ) -> None:
-        """`running`: most jobs of one tenant that run here at once; None: any number."""
+        """`running`: most jobs of one tenant that run at once; None: any number."""
         self._pool, self._runs, self._clock, self._running = pool, runs, clock, running
+        self._full: set[str] = set()
 
     def choose(self, current: Run) -> str | None:
         """This job's place in the plan for all that wait; None to go on waiting."""
@@ -65,7 +69,19 @@ class Placing:
         if self._running is None or run.only:
             return True
         tenant = run.row.job.tenant
+        if tenant in self._full:
+            return False
         return sum(one.row.job.tenant == tenant for one in self._runs.values() if one.instance) < self._running
+
+    def full(self, tenant: str) -> None:
+        """Says that the tenant runs as many jobs as it may, some of them in other processes. Its jobs wait a while."""
+        if tenant not in self._full:
+            self._full.add(tenant)
+            asyncio.get_running_loop().call_later(ROOM_S, self._ask_again, tenant)
+
+    def _ask_again(self, tenant: str) -> None:
+        self._full.discard(tenant)
+        self._pool.wake()
 
     def ready(self) -> list[Instance]:
         """Instances that take work, whether or not a slot is free."""

@@ -120,7 +120,7 @@ class Settings(BaseSettings):
     active_jobs: int = Field(6, ge=1)
     """Most unfinished jobs of one tenant; one more is answered 429."""
     running_jobs: int = Field(30, ge=1)
-    """Most jobs of one tenant that run at once in one process; for Fusara's API also part of the next limit."""
+    """Most jobs of one tenant that run at once, in all processes together; in Fusara's API also part of the next."""
     queued_jobs: int = Field(200, ge=0)
     """Most jobs of one tenant that wait beside those in Fusara's API; one more is answered 429."""
     media_hours: Hours = (("fusara", 24.0),)

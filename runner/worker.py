@@ -39,7 +39,7 @@ from runner.feed import Feed
 from runner.job import Cause, Job, JobError, OutputFile
 from runner.live import Live
 from runner.placing import Leases, Placing, Run
-from runner.store.jobs import JobStore, Row
+from runner.store.jobs import JobStore, Row, TenantFull
 from runner.store.storage import Storage, read
 from runner.store.timings import Timings
 from runner.work import parse_work
@@ -92,13 +92,15 @@ class Worker:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`feed` hears what the nodes do, `ended` of each job that reached its end here, after it was stored. `shelve`
-        gives results their numbers; `running` is how many jobs of one tenant run here at once, None: any number."""
+        gives results their numbers; `running` is how many jobs of one tenant run at once in all processes together,
+        None: any number."""
         self._store, self._live, self._durable, self._pool = store, live, durable, pool
         self._library, self._storage, self._timings = library, storage, timings
         self._feed = feed or Feed()
         self._ended, self._timeout_s, self._clock = ended, timeout_s, clock
         self._runs: dict[str, Run] = {}
         self._shelve = shelve or _as_they_are
+        self._running = running
         self._placing = Placing(pool, self._runs, clock, running)
         self._pasts: dict[str, _Past] = {}
         self._uploads: dict[tuple[str, str], set[str]] = {}
@@ -195,9 +197,7 @@ class Worker:
             return True
         prompt_id = job.prompt_id if joined else str(uuid4())
         given = fold(job, Assigned(instance.name, prompt_id, job.attempt + 1))
-        store = self._store.adopt if joined else self._store.assign
-        if not await store(given, self._durable.executor_id):
-            await self._again(current)
+        if not await self._give(current, given, joined):
             return False
         if job.prompt_id and not joined:
             self._abandon(job)
@@ -216,6 +216,21 @@ class Worker:
         else:
             await self._succeeded(current, compiled, instance, result)
         return True
+
+    async def _give(self, current: Run, given: Job, joined: bool) -> bool:
+        """Stores that the engine gets the job, or has it already. False: it may not, now."""
+        worker = self._durable.executor_id
+        try:
+            if joined:
+                stored = await self._store.adopt(given, worker)
+            else:
+                stored = await self._store.assign(given, worker, most=self._running)
+        except TenantFull:
+            self._placing.full(given.tenant)
+            return False
+        if not stored:
+            await self._again(current)
+        return stored
 
     async def _execute(self, current: Run, instance: Instance, compiled: Compiled, *, fresh: bool) -> Result:
         plan, job = compiled.plan, current.job

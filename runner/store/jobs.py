@@ -33,6 +33,10 @@ class TooManyJobs(Exception):
         self.limit = limit
 
 
+class TenantFull(Exception):
+    """The tenant has as many jobs at engines as it may have, in all processes together."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewJob:
     """What is known of a job before it has a number."""
@@ -126,24 +130,28 @@ class JobStore:
         found = await self._db.read(lambda connection: connection.execute(query).all())
         return {str(state): int(number) for state, number in found}
 
-    async def assign(self, job: Job, worker: str) -> bool:
+    async def assign(self, job: Job, worker: str, *, most: int | None = None) -> bool:
         """Stores instance, prompt_id and attempt before the engine hears of them. False: the job has ended, is to be
-        cancelled, or another attempt has begun."""
+        cancelled, or another attempt has begun. Raises TenantFull if the tenant has `most` others at engines: counted
+        and stored as one, so that no two processes get past the limit."""
         fence = sa.and_(jobs.c.attempt == job.attempt - 1, sa.not_(jobs.c.cancel_requested))
-        return await self._update(
-            job.id, fence, attempt=job.attempt, instance=job.instance, prompt_id=job.prompt_id, worker=worker
-        )
+        change = _given(job, worker).where(fence)
+
+        def work(connection: sa.Connection) -> bool:
+            if most is not None:
+                self._db.lock(connection, f"running of {job.tenant}")
+                taken = sa.select(jobs.c.id).where(jobs.c.tenant == job.tenant, LIVE, jobs.c.prompt_id != "")
+                others = connection.scalars(taken).all()
+                if len(others) >= most and job.id not in others:  # one that lost its engine keeps its place
+                    raise TenantFull
+            return connection.execute(change).rowcount == 1
+
+        return await self._db.write(work)
 
     async def adopt(self, job: Job, worker: str) -> bool:
         """As `assign`, for a prompt that an engine has already: a new attempt, although it is to be cancelled."""
-        return await self._update(
-            job.id,
-            jobs.c.attempt == job.attempt - 1,
-            attempt=job.attempt,
-            instance=job.instance,
-            prompt_id=job.prompt_id,
-            worker=worker,
-        )
+        change = _given(job, worker).where(jobs.c.attempt == job.attempt - 1)
+        return await self._db.write(lambda connection: connection.execute(change).rowcount == 1)
 
     async def save(self, changed: Sequence[Job]) -> None:
         """Stores state and progress of running jobs, in one transaction; those that another attempt has are left."""
@@ -211,6 +219,12 @@ def _is(ident: int | str) -> sa.ColumnElement[bool]:
     if isinstance(ident, str):
         return jobs.c.id == ident
     return jobs.c.number == ident if 0 < ident < 2**63 else sa.false()  # others are no numbers to a database
+
+
+def _given(job: Job, worker: str) -> sa.Update:
+    """Writes which engine a living job is given to."""
+    values = {"attempt": job.attempt, "instance": job.instance, "prompt_id": job.prompt_id, "worker": worker}
+    return jobs.update().where(jobs.c.id == job.id, LIVE).values(updated_at=time.time(), **values)
 
 
 def _finish(connection: sa.Connection, job: Job, fence: sa.ColumnElement[bool], now: float) -> bool:

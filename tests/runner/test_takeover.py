@@ -55,13 +55,14 @@ class Process:
 
 
 @asynccontextmanager
-async def process(url: str, folder: Path, box: Sandbox) -> AsyncIterator[Process]:
+async def process(url: str, folder: Path, box: Sandbox, running: int = 30) -> AsyncIterator[Process]:
     started = Process(
         await asyncio.create_subprocess_exec(
             sys.executable,
             jobs_process.__file__,
             url,
             str(folder),
+            str(running),
             f"{box.name}={box.url}",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -181,6 +182,28 @@ async def test_a_frozen_process_that_wakes_ends_nothing_twice(tmp_path: Path) ->
             again = [await frozen.submit(seed) for seed in range(10, 13)]  # it is of use again
             assert {row.job.state for row in await all_ended(store, again)} == {State.SUCCEEDED}
         assert [row.job.state for row in ended] == [State.SUCCEEDED] * 2
+
+
+async def test_a_tenant_runs_so_many_at_once_in_all_processes_together(tmp_path: Path) -> None:
+    brake, most = Brake(), 0
+    async with (
+        world("postgresql", tmp_path, brake) as (url, box, store),
+        process(url, tmp_path, box, running=1) as first,
+        process(url, tmp_path, box, running=1),
+    ):
+        ids = [await first.submit(seed) for seed in range(3)]
+        await running(store, ids)
+        brake.release()
+
+        async def ended() -> bool:
+            nonlocal most
+            jobs = await store.some(ids)  # in one look
+            most = max(most, sum(bool(job.prompt_id) and not job.state.terminal for job in jobs))
+            return all(job.state.terminal for job in jobs)
+
+        await until(ended)
+        assert most == 1
+        assert {row.job.state for row in await rows(store, ids)} == {State.SUCCEEDED}
 
 
 async def test_one_process_at_a_time_takes_over(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""A process that runs jobs, for tests that kill or freeze one: `python jobs_process.py DATABASE FOLDER name=url…`.
+"""A process that runs jobs, for tests that kill or freeze one: `python jobs_process.py DATABASE FOLDER RUNNING
+name=url…`. RUNNING is how many jobs of one tenant may run at once.
 
 Prints `ready` and its executor id when it takes jobs. Each line of its input, `TENANT SEED`, submits one, and its id is
 printed.
@@ -21,13 +22,13 @@ from runner.store.database import Database  # noqa: E402
 from runner.store.storage import LocalStorage  # noqa: E402
 
 
-async def main(url: str, folder: Path, engines: list[tuple[str, str]]) -> None:
+async def main(url: str, folder: Path, running: int, engines: list[tuple[str, str]]) -> None:
     database, pool = Database(url), Pool([ComfyClient(address, name=name, timing=TIMING) for name, address in engines])
     await database.open()
     await pool.start()
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    async with make_backend(database, pool, LocalStorage(folder / "storage"), Receiver()) as backend:
+    async with make_backend(database, pool, LocalStorage(folder / "storage"), Receiver(), running=running) as backend:
         print(f"ready {backend.durable.executor_id}", flush=True)
         while line := await reader.readline():
             tenant, seed = line.decode().split()
@@ -38,4 +39,5 @@ async def main(url: str, folder: Path, engines: list[tuple[str, str]]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], Path(sys.argv[2]), [tuple(word.split("=", 1)) for word in sys.argv[3:]]))  # type: ignore[misc]
+    address, folder, running, *engines = sys.argv[1:]
+    asyncio.run(main(address, Path(folder), int(running), [tuple(word.split("=", 1)) for word in engines]))  # type: ignore[misc]
