@@ -20,7 +20,7 @@ def matched(pictures: Tensor, reference: Tensor, method: str, strength: float, m
     if strength <= 0:
         return pictures
     colour, alpha = parts(pictures)
-    (references,) = as_long_as(len(pictures), [reference])
+    (references,) = as_long_as(len(pictures), [reference.to(pictures.device)])
     weights = masks(mask, pictures) if mask is not None else None
     made = [
         _one(

@@ -31,7 +31,7 @@ def whole(colour: Tensor, alpha: Tensor | None, like: Tensor) -> Tensor:
 def masks(mask: Tensor, pictures: Tensor) -> Tensor:
     """A mask of any size and batch for those pictures: [B, H, W] float32 of 0 to 1, on their device."""
     height, width = pictures.shape[1:3]
-    mask = finite(mask.reshape(-1, *mask.shape[-2:])).to(pictures.device, torch.float32)
+    mask = finite(mask.reshape(-1, *mask.shape[-2:]).to(pictures.device)).float()
     if mask.shape[1:] != (height, width):
         mask = functional.interpolate(
             mask[:, None], size=(height, width), mode="bilinear", align_corners=False, antialias=True

@@ -40,7 +40,7 @@ def recolored(
     """[B, H, W, C] → the pictures, and how much each pixel changed [B, H, W]. See ComfycBackgroundRecolor."""
     colour, alpha = parts(pictures)
     kept = masks(mask, pictures) if mask is not None else subject.found(pictures)
-    (palettes,) = as_long_as(len(pictures), [palette])
+    (palettes,) = as_long_as(len(pictures), [palette.to(pictures.device)])
     weights = torch.stack([_weight(*pair, edge, tones) for pair in zip(colour, kept, strict=True)])
     made = [
         _one(one, frequent(wanted), weight, STRATEGIES[strategy])

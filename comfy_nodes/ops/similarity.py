@@ -18,7 +18,7 @@ C1, C2 = 0.01**2, 0.03**2
 
 def gated(original: Tensor, edited: Tensor, least: float) -> tuple[Tensor, float]:
     """The edited pictures [B, h, w, C], the original in place of each that is less similar; the lowest similarity."""
-    (originals,) = as_long_as(len(edited), [original])
+    (originals,) = as_long_as(len(edited), [original.to(edited.device)])
     pairs = zip(originals.split(1), edited.split(1), strict=True)
     found = [ssim(before, after) for before, after in pairs]
     if least <= 0 or min(found) >= least:

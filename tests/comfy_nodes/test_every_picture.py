@@ -121,3 +121,21 @@ def test_broken_pixels_in_what_a_picture_is_measured_by(name: str) -> None:
     made, *more = other[name]()
     assert made.isfinite().all()
     assert all(torch.as_tensor(one).isfinite().all() for one in more)
+
+
+REFERENCES: Mapping[str, Callable[[Any, Any], Any]] = {
+    "match": lambda image, other: run("ComfycColorMatch", image=image, reference=other),
+    "gate": lambda image, other: run("ComfycSimilarityGate", original=other, edited=image),
+    "recolor": lambda image, other: run("ComfycBackgroundRecolor", image=image, palette=other),
+    "recolor masked": lambda image, other: run(
+        "ComfycBackgroundRecolor", image=image, palette=waves(9, 9), mask=other[..., 0]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_what_lies_on_another_device_is_brought_to_the_picture(name: str) -> None:
+    """With --gpu-only decoded pictures stay on the GPU and loaded ones do not. `meta` is a device that all have, and
+    from which nothing can be brought: that it is tried is seen by this error."""
+    with pytest.raises(NotImplementedError, match="out of meta tensor"):
+        REFERENCES[name](waves(20, 20), waves(20, 20).to("meta"))
