@@ -6,6 +6,7 @@ on to the host that a download is redirected to.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -24,6 +25,7 @@ MAX_ANSWER: Final = 8_000_000
 TYPES: Final = ("LORA", "LoCon", "DoRA")
 """Civitai's types of what our graphs load as LoRA."""
 ENDING: Final = ".safetensors"
+SHA256: Final = re.compile(r"[0-9a-f]{64}")
 NUMBER: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
 EXPERT: Final = re.compile(r"(?<![a-z])(high|low)(?![a-z])", re.IGNORECASE)
 MODEL_PATH: Final = re.compile(r"/models/(\d{1,12})(?:/[^/]*)?/?")
@@ -110,15 +112,15 @@ class Civitai:
         kind, name = str(model.get("type") or ""), str(model.get("name") or f"model version {version}")
         if kind not in TYPES:
             raise _wrong(field, f"{name!r} is of the type {kind or 'unknown'}", f"Give one of: {', '.join(TYPES)}")
-        files = tuple(_chosen([_object(one) for one in row.get("files") or ()]))
+        files = tuple(_chosen([_object(one) for one in _list(row.get("files"))]))
         if not files:
             raise _wrong(field, f"{name!r} has no {ENDING} file", "Only such files are taken: others may hold programs")
-        words = tuple(str(word).strip() for word in row.get("trainedWords") or () if str(word).strip())
+        words = tuple(str(word).strip() for word in _list(row.get("trainedWords")) if str(word).strip())
         return ModelFacts(version, name, str(row.get("baseModel") or ""), kind, words, files)
 
     async def _newest(self, model: int, field: str) -> int:
         row = await self._get(f"/api/v1/models/{model}", f"model {model}", field)
-        versions = [_object(one) for one in row.get("modelVersions") or ()]
+        versions = [_object(one) for one in _list(row.get("modelVersions"))]
         if not versions or not isinstance(versions[0].get("id"), int):
             raise _wrong(field, f"model {model} has no version", "Choose another", "unknown")
         return int(versions[0]["id"])
@@ -171,18 +173,22 @@ def _chosen(files: list[Mapping[str, Any]]) -> Iterator[ModelFile]:
 
 def _file(row: Mapping[str, Any], expert: str) -> ModelFile:
     hashes = _object(row.get("hashes"))
-    size = row.get("sizeKB")
+    size, digest = row.get("sizeKB"), str(hashes.get("SHA256") or "").lower()
     return ModelFile(
         str(row["name"]),
         str(row["downloadUrl"]),
-        str(hashes.get("SHA256") or "").lower(),
-        int(size * 1024) if isinstance(size, (int, float)) else 0,
+        digest if SHA256.fullmatch(digest) else "",  # a part of it is in the file's name
+        int(size * 1024) if isinstance(size, (int, float)) and math.isfinite(size) else 0,
         expert,
     )
 
 
 def _object(value: Any) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return cast("list[Any]", value) if isinstance(value, list) else []
 
 
 def _wrong(field: str, what: str, cure: str, code: str = "unsupported") -> RequestError:

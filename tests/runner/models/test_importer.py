@@ -176,6 +176,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "only a pickle": ({"file": {"name": "style.pt"}}, "has no .safetensors file"),
     "no file": ({"files": []}, "has no .safetensors file"),
     "no facts": ({"model": None, "files": None}, "is of the type unknown"),
+    "a number for a list": ({"files": 7}, "has no .safetensors file"),
 }
 
 
@@ -307,6 +308,15 @@ async def test_the_callers_hash(url: str, tmp_path: Path, double: Double) -> Non
             await here.bring(130, sha256="1" * 64)
         with pytest.raises(RequestError, match="Url: names version 130, CivitaiModelVersionId 120"):
             await here.bring(120, f"{double.base}/model-versions/130")
+
+
+async def test_odd_facts_are_left_out(url: str, tmp_path: Path, double: Double) -> None:
+    double.add(120, trainedWords="abc", sha256="../../../x", file={"sizeKB": float("inf")})
+    async with bench(url, tmp_path, double) as here:
+        model = await here.bring()
+        (file,) = model.facts.files
+        assert (model.facts.trained_words, file.sha256, file.size) == ((), "", 0)
+        assert here.files() == ["civitai-120.safetensors"]
 
 
 async def test_a_pair_for_two_experts(url: str, tmp_path: Path, double: Double) -> None:
