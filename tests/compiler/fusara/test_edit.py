@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from compiling import compiled
 
-from compiler import Compiled
+from compiler import Compiled, RequestError
 
 
 def made(**body: Any) -> Compiled:
@@ -39,6 +39,11 @@ def test_a_feather_is_in_the_pictures_pixels(picture: int, mask: int, told: list
         size = result.graph["mask_scaled"].inputs
         assert (size["width"], size["height"]) == {1: (1280, 720), 2: (600, 900)}[picture]
     assert [one.field for one in result.unsupported] == told
+
+
+def test_a_mask_too_deep_to_read_is_no_json() -> None:
+    with pytest.raises(RequestError, match="MaskJson: is not JSON"):
+        made(__type=9, InputMediaIds=[1], MaskJson="[" * 100_000 + "]" * 100_000)
 
 
 def test_a_square_models_result_is_cropped_with_a_word_about_it() -> None:

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import json
+from typing import Annotated, Any, Final, Literal, cast
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from compiler.provider import Whole
@@ -18,6 +19,19 @@ Steps = Annotated[Whole, Field(ge=1, le=100)]
 Scale = Annotated[Number, Field(ge=1, le=20)]
 Pixels = Annotated[Whole, Field(ge=64, le=4096)]
 Unit = Annotated[Number, Field(ge=0, le=1)]
+SHAPES_CURE: Final = 'Send {"shapes": [{"type": "polygon", "points": [[x, y], …]}]}'
+
+
+def _shapes(value: str) -> str:
+    """What can be told here of shapes; ComfycMaskFromJson reads the rest, and says what is wrong with it."""
+    try:
+        given = json.loads(value)
+    except (ValueError, RecursionError) as error:
+        raise PydanticCustomError("mask_json", "is not JSON", {"cure": SHAPES_CURE}) from error
+    shapes = cast("dict[str, Any]", given).get("shapes") if isinstance(given, dict) else given
+    if not isinstance(shapes, list) or not all(isinstance(one, dict) for one in cast("list[Any]", shapes)):
+        raise PydanticCustomError("mask_json", "has no list of shapes", {"cure": SHAPES_CURE})
+    return value
 
 
 class RemoveBackgroundTask(MediaTask):
@@ -64,7 +78,7 @@ class FillInpaintTask(MediaTask):
     """True: outside of the mask, the result's pixels are those of the input. Default false."""
     MaskImageId: Uint | None = None
     """Id of a picture whose white is changed; or MaskJson. Without both, the input's transparent part."""
-    MaskJson: Annotated[str, Field(min_length=2, max_length=1_000_000)] | None = None
+    MaskJson: Annotated[str, Field(min_length=2, max_length=1_000_000), AfterValidator(_shapes)] | None = None
     """Shapes to change, as ComfycMaskFromJson takes them; or MaskImageId."""
 
     @model_validator(mode="after")
