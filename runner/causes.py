@@ -28,7 +28,7 @@ TEXTS: Final[tuple[tuple[re.Pattern[str], Cause], ...]] = tuple(
         (
             r"(?:request|content|input|output|prompt|image|video)s? (?:was |were )?moderated"
             r"|moderation[_ ](?:blocked|failed|policy|system|check)|content moderation"
-            r"|Responsible AI practices"
+            r"|Responsible AI (?:practices|filters)|API blocked the request"
             r"|safety (?:system|filters?|polic(?:y|ies)|checks?|settings)|SAFETY\.(?:INPUT|OUTPUT)"
             r"|SensitiveContent|sensitive (?:content|information|words?)"
             r"|content polic(?:y|ies)|PROHIBITED_CONTENT|risk control|flagged as (?:nsfw|inappropriate)",
@@ -36,7 +36,8 @@ TEXTS: Final[tuple[tuple[re.Pattern[str], Cause], ...]] = tuple(
         ),
         (
             r"add credits to your account|insufficient (?:credits?|balance|quota|funds)|not enough credits"
-            r"|rate limit exceeded|quota exceeded|exceeded your current quota|RESOURCE_EXHAUSTED|billing hard limit",
+            r"|rate limit (?:exceeded|reached)|too many requests|quota exceeded|exceeded your current quota"
+            r"|RESOURCE_EXHAUSTED|billing[_ ]hard[_ ]limit",
             Cause.QUOTA,
         ),
         (
@@ -45,7 +46,7 @@ TEXTS: Final[tuple[tuple[re.Pattern[str], Cause], ...]] = tuple(
         ),
         (
             r"please login first to use this node|problem with your account|API request failed"
-            r"|(?:connect|connection) to the API|comfy\.org",
+            r"|(?:connect|connection) to the API|comfy\.org|API server at|\bAPI error\b|^HTTP \d{3}: ",
             Cause.PROVIDER,
         ),
     )
