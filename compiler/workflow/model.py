@@ -144,6 +144,10 @@ class Scope:
     links: dict[int | str, Link] = field(default_factory=dict["int | str", Link])
     inputs: list[Port] = field(default_factory=list[Port])
     outputs: list[Port] = field(default_factory=list[Port])
+    group: bool = False
+    """Whether it is what a legacy group node holds."""
+    copies: list[tuple[Widget, Widget]] = field(default_factory=list["tuple[Widget, Widget]"])
+    """For a group: its widgets, and the inner ones that get their values, in this order."""
 
 
 def mapping(value: Any) -> dict[str, Any]:

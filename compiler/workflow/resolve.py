@@ -100,18 +100,50 @@ _Step = tuple[Place, int, "str | None", bool]
 """Where to look next: place, slot, type of the final input, whether the slot is an output."""
 
 
-def _upstream(place: Place, index: int, wanted: str | None, known: dict[str, Place]) -> _Step | Inherited | None:
+def _upstream(place: Place, index: int, wanted: str | None, known: dict[str, Place]) -> _Step | Ref | Inherited | None:
     """One step from an input slot to what is linked to it."""
     slot = place.knot.slots[index]
     if slot.link is None:
         return None
     link = _link(place, slot.link, slot.name)
+    if place.scope.group and place.owner is not None:
+        return _into_group(place.owner, link, place.scope)
     if place.owner is not None and link.origin == FROM_OUTSIDE:
         return _out_of_subgraph(place.owner, link)
     if link.origin not in place.scope.nodes:
         raise Broken(f"input {slot.name!r} is linked to node {link.origin}, which is not in the file", _BROKEN)
     origin = known[f"{place.owner.id}:{link.origin}" if place.owner else link.origin]
     return origin, link.origin_slot, wanted or slot.type, True
+
+
+def _into_group(owner: Place, link: Link, inner: Scope) -> Ref | None:
+    """What an inner node of a group gets: nothing from nodes that are not sent themselves, reroutes among them."""
+    if link.origin != FROM_OUTSIDE:
+        if inner.nodes[link.origin].role is Role.PRIMITIVE:
+            return None
+        return Ref(f"{owner.id}:{link.origin}", link.origin_slot)
+    slots = owner.knot.slots
+    if link.origin_slot >= len(slots) or slots[link.origin_slot].link is None:
+        return None
+    slot = slots[link.origin_slot]
+    outer = _link(owner, slot.link or "", slot.name)
+    if outer.origin not in owner.scope.nodes:
+        raise Broken(f"input {slot.name!r} is linked to node {outer.origin}, which is not in the file", _BROKEN)
+    return Ref(outer.origin, outer.origin_slot)
+
+
+def _out_of_group(place: Place, inner: Scope, index: int) -> Ref:
+    """The inner node that an output of a group stands for, through the group's reroutes."""
+    link = inner.links[inner.outputs[index].links[0]]
+    for _ in inner.nodes:
+        knot = inner.nodes.get(link.origin)
+        if knot is None or knot.role is not Role.REROUTE or knot.slots[0].link is None:
+            break
+        link = inner.links[knot.slots[0].link]
+    if link.origin not in inner.nodes or inner.nodes[link.origin].role is Role.REROUTE:
+        what = f"output {inner.outputs[index].name!r} of the group {place.where} comes from no node of it"
+        raise Broken(what, "Convert the group node to a subgraph: ComfyUI's page fails on it", "unsupported")
+    return Ref(f"{place.id}:{link.origin}", link.origin_slot)
 
 
 def _link(place: Place, number: int | str, name: str) -> Link:
@@ -149,9 +181,11 @@ def _through(place: Place, index: int, wanted: str, known: dict[str, Place]) -> 
     return Ref(place.id, index)
 
 
-def _into_subgraph(place: Place, inner: Scope, index: int, wanted: str, known: dict[str, Place]) -> _Step | None:
+def _into_subgraph(place: Place, inner: Scope, index: int, wanted: str, known: dict[str, Place]) -> _Step | Ref | None:
     if index >= len(inner.outputs):
         raise Broken(f"output number {index} of {place.where} is used, which has fewer", _BROKEN)
+    if inner.group:
+        return _out_of_group(place, inner, index)
     link = next((inner.links[number] for number in inner.outputs[index].links if number in inner.links), None)
     if link is None:
         return None
@@ -166,11 +200,14 @@ def _bypass(place: Place, index: int, wanted: str) -> int | None:
     slots, outputs = place.knot.slots, place.knot.outputs
     if index >= len(outputs):
         raise Broken(f"output number {index} of {place.where} is used, which has fewer", _BROKEN)
-    if place.knot.inner is not None and place.knot.inner.id == place.knot.kind and ">" in place.knot.kind:
+    if place.knot.inner is not None and place.knot.inner.group:
         order = [index, *range(len(slots))]
         return next((one for one in order if one < len(slots) and slots[one].type == wanted), None)
     if wanted in {"*", ""}:
-        return (index if index < len(slots) else 0) if slots else None
+        if not slots:
+            what = f"{place.where} is bypassed and has no input to pass on"
+            raise Broken(what, "Mute it, or take it out: ComfyUI's page fails on it", "unsupported")
+        return index if index < len(slots) else 0
     kind = outputs[index]
     if index < len(slots) and fits(slots[index].type, kind) and fits(slots[index].type, wanted):
         return index

@@ -52,6 +52,10 @@ class Sender:
         inputs.update(linked)
         for name in [name for name, value in linked.items() if _leads_nowhere(value, known)]:
             del inputs[name]
+            if place.scope.group and known[linked[name][0]].knot.mode != MUTED:
+                what = f"ComfyUI's page drops the link into {name!r}: a group takes links from plain nodes alone"
+                cure = "Convert the group node to a subgraph"
+                self.findings.append(Fault(place.where, what, cure, "lost_link"))
         if marked:
             restore(knot.raw, {widget.name: widget.spec for widget in knot.widgets}, inputs)
         if knot.role is Role.UNKNOWN:
@@ -132,7 +136,8 @@ class Sender:
         if "%" not in value:
             return value
         if not self.all_nodes:
-            self.all_nodes = [place.knot for place in places(self.workflow.root).values()]
+            every = places(self.workflow.root).values()
+            self.all_nodes = [place.knot for place in every if not place.scope.group]
         return filename(value, self._look_up, self.now)
 
     def _look_up(self, node: str, widget: str) -> object:

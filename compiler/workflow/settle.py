@@ -28,7 +28,7 @@ def settle(workflow: Workflow, replaced: Callable[[str, Scope], str]) -> list[Fa
     """Writes primitives' and promoted values where the page writes them; returns what it cannot do."""
     faults: list[Fault] = []
     for scope in _in_use(workflow):
-        for knot in scope.nodes.values():
+        for knot in () if scope.group else scope.nodes.values():
             if knot.role is Role.PRIMITIVE and any(knot.out_links[:1]):
                 if scope.id and not workflow.rules.primitive_in_subgraph:
                     cure = "Set the values where they are used, or convert for ComfyUI 0.8.0 or newer"
@@ -59,7 +59,7 @@ def _shared_texts(workflow: Workflow) -> None:
     texts: dict[tuple[str, str], set[str]] = {}
     for scope in _in_use(workflow):
         for knot in scope.nodes.values():
-            for widget in knot.widgets if knot.inner is not None else ():
+            for widget in knot.widgets if knot.inner is not None and not knot.inner.group else ():
                 spec = widget.spec.spec
                 if spec is not None and spec.options.get("multiline") and isinstance(widget.value, str):
                     texts.setdefault((knot.kind, widget.name), set()).add(widget.value)
@@ -99,6 +99,8 @@ def _fed(knot: Knot, scope: Scope) -> Iterator[tuple[Knot, Widget]]:
 
 
 def _push_down(knot: Knot, scope: Scope, workflow: Workflow) -> None:
+    for source, copy in scope.copies:
+        copy.value = source.value
     for widget in knot.widgets:
         port = next((port for port in scope.inputs if port.name == widget.name), None)
         for inner, _, target in list(connected(port, scope)) if port else ():

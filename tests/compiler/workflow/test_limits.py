@@ -120,11 +120,12 @@ def test_nonsense_is_converted_or_refused(raw: dict[str, Any]) -> None:
 
 def test_the_file_stays_as_it_is() -> None:
     inner: list[Any] = [
-        {"type": "PrimitiveNode", "outputs": [{"links": []}], "widgets_values": [72]},
+        {"type": "PrimitiveNode", "outputs": [{"links": []}], "widgets_values": [7]},
         {"type": "EmptyLatentImage", "inputs": [{"name": "width", "widget": {"name": "width"}}]},
     ]
     group = {"nodes": inner, "links": [[0, 0, 1, 0, 1, "INT"]]}
-    raw = {"nodes": [{"id": 1, "type": "workflow>G"}], "extra": {"groupNodes": {"G": group}}}
+    node = {"id": 1, "type": "workflow>G", "widgets_values": [72]}
+    raw = {"nodes": [node], "extra": {"groupNodes": {"G": group}}}
     before = json.dumps(raw)
     assert convert(raw, shipped_catalog()).api["1:1"]["inputs"]["width"] == 72
     assert json.dumps(raw) == before
