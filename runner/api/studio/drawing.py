@@ -69,7 +69,7 @@ def opened_answer(data: bytes, catalog: Catalog) -> dict[str, Any]:
         "nodes": len(api),
         "valid": checked.valid and not faults,
         "faults": [*map(_row, faults), *_refusals(checked.error, checked.node_errors)],
-        "findings": [_row(one) for one in (*findings, *checked.findings)],
+        "findings": [*map(_row, findings), *(_placed(_row(one), api) for one in checked.findings)],
         "bad_nodes": sorted(checked.node_errors),
     }
 
@@ -113,10 +113,19 @@ def _refusals(error: Mapping[str, Any] | None, node_errors: Mapping[str, Any]) -
         for one in entry["errors"]:
             details = f": {one['details']}" if one["details"] else ""
             where = f"node {node} ({entry['class_type']})"
-            rows.append({"field": where, "fault": f"{one['message']}{details}", "cure": "", "code": one["type"]})
+            fault = f"{one['message']}{details}"
+            rows.append({"field": where, "fault": fault, "cure": "", "code": one["type"], "node": node})
     if error and not rows:
         rows.append({"field": "graph", "fault": str(error["message"]), "cure": "", "code": str(error["type"])})
     return rows
+
+
+def _placed(row: dict[str, str], api: Mapping[str, Any]) -> dict[str, str]:
+    """A finding with its node: that of `5:2.cfg` is `5:2`."""
+    node = row["field"]
+    while node and node not in api:
+        node = node.rpartition(".")[0]
+    return {**row, "node": node} if node else row
 
 
 def _row(fault: Fault) -> dict[str, str]:

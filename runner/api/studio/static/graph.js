@@ -111,6 +111,21 @@ export function graphView(canvas) {
     place();
   }
 
+  /** Brings a node into the middle, large enough to be read. */
+  function reveal(node) {
+    const box = find(node)?.querySelector(".body").getBBox();
+    if (!box) return;
+    const at = find(node).transform.baseVal.consolidate().matrix;
+    view.scale = Math.max(view.scale, 0.8);
+    view.x = canvas.clientWidth / 2 - (at.e + box.width / 2) * view.scale;
+    view.y = canvas.clientHeight / 2 - (at.f + Math.min(box.height, canvas.clientHeight) / 2) * view.scale;
+    touched = true;
+    fitted = false;
+    svg.classList.add("gliding");
+    place();
+    canvas.scrollIntoView({ block: "nearest" });
+  }
+
   // --- what the nodes do ---
 
   const find = (node) => svg?.querySelector(`[data-node="${CSS.escape(node)}"]`);
@@ -187,7 +202,7 @@ export function graphView(canvas) {
   listen(canvas, { zoom, move, fit, home });
   light(canvas);
   new ResizeObserver(() => svg && (touched && !fitted ? place() : touched ? fit() : home())).observe(canvas);
-  return { show, empty, set, stop, clear, mark, live, zoom, fit, text };
+  return { show, empty, set, stop, clear, mark, live, zoom, fit, reveal, text };
 }
 
 function svgEl(tag, attributes, ...children) {

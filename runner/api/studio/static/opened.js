@@ -14,8 +14,8 @@ export function showOpened(opened, graph) {
     el("h2", {}, opened.name),
     el("p", { class: "quiet" }, `${opened.nodes} nodes · ${KINDS[opened.kind]}`),
     el("p", { class: `verdict ${opened.valid ? "good" : "bad"}` }, verdict),
-    ...section("What is wrong", opened.faults, "fault-list"),
-    ...section("What to know", opened.findings, "warnings"),
+    ...section("What is wrong", opened.faults, "fault-list", graph),
+    ...section("What to know", opened.findings, "warnings", graph),
   );
   $("facts").replaceChildren();
 }
@@ -28,8 +28,12 @@ function swap(on) {
   for (const button of document.querySelectorAll("[data-copy]")) button.disabled = on;
 }
 
-function section(title, rows, kind) {
+function section(title, rows, kind, graph) {
   if (!rows.length) return [];
-  const items = rows.map((row) => el("li", {}, el("strong", {}, row.field), " ", ...withCode(`${row.fault}${row.cure ? `. ${row.cure}` : ""}`)));
+  const place = ({ field, node }) =>
+    node === undefined
+      ? el("strong", {}, field)
+      : el("button", { type: "button", class: "place", title: "Show it", onclick: () => graph.reveal(node) }, field);
+  const items = rows.map((row) => el("li", {}, place(row), " ", ...withCode(`${row.fault}${row.cure ? `. ${row.cure}` : ""}`)));
   return [el("h3", {}, title), el("ul", { class: kind }, ...items)];
 }

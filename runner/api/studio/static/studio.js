@@ -13,6 +13,7 @@ import { resultView } from "./result.js";
 import { runner } from "./run.js";
 
 const REDRAW_MS = 300;
+const RETRY_MS = 3000; // while the server cannot be reached
 const graph = graphView($("canvas"));
 const result = resultView($("result"));
 const jobs = jobList($("jobs"), openJob, problem);
@@ -80,6 +81,7 @@ async function compile(wanted = new Set()) {
     const more = (named.length ? named : chosen.stand_ins || []).filter((field) => !wanted.has(field));
     if (more.length) return compile(new Set([...wanted, ...more]));
     refused(error, false);
+    if (error.status === 0) setTimeout(() => mine === compiling && compile(), RETRY_MS);
     if (drawn) return undefined;
     graph.empty("The graph appears once the fields fit.");
     $("facts").replaceChildren();
@@ -154,6 +156,7 @@ async function submit() {
 /** Shows a job of the list: its form, its graph, its result. */
 async function openJob({ id }) {
   const mine = ++turn;
+  jobs.choose(id);
   try {
     const [{ target }, whole] = await Promise.all([get(`/studio/jobs/${id}`), get(`/v1/jobs/${id}`)]);
     if (mine !== turn) return;

@@ -318,6 +318,9 @@ def test_a_dropped_workflow_is_converted_checked_and_drawn(visit: Callable[..., 
     page.set_input_files("#file", files=[{"name": "broken.json", "mimeType": "", "buffer": json.dumps(graph).encode()}])
     page.wait_for_selector("#opened .verdict.bad")
     page.wait_for_selector("[data-node='10'].missing")
+    before = page.get_attribute("#canvas svg", "style")
+    page.click("#opened button.place")  # leads to the node that it names
+    assert page.get_attribute("#canvas svg", "style") != before
     assert "Nothing" in page.inner_text("#opened .fault-list")
     drop(page, "notes.txt", b"hello")
     page.wait_for_selector("#problem >> text=notes.txt")

@@ -305,6 +305,7 @@ async def test_a_graph_that_would_be_refused_is_drawn_too(api: Api) -> None:
     answer = (await opened(api, json.dumps(LOOSE).encode())).json()
     assert (answer["valid"], answer["bad_nodes"]) == (False, ["1"])
     assert answer["faults"][0]["field"] == "node 1 (SaveImage)"
+    assert {one["node"] for one in (*answer["faults"], *answer["findings"])} == {"1"}
     assert "<b>" not in answer["svg"]
 
 
