@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -9,6 +11,8 @@ from torch.nn import functional
 from .fit import Fit, area_size
 
 LANCZOS_LOBES = 3
+TAP = 80
+"""So many products of a matrix cost as much as one step that adds a weighted copy (torch 2.13, one core)."""
 
 
 def finite(values: Tensor) -> Tensor:
@@ -71,17 +75,38 @@ def at_area(pictures: Tensor, side: int, method: str) -> Tensor:
 
 
 def _lanczos(pictures: Tensor, width: int, height: int) -> Tensor:
-    rows = _lanczos_weights(pictures.shape[1], height).to(pictures)
-    columns = _lanczos_weights(pictures.shape[2], width).to(pictures)
-    return torch.einsum("bhwc,yh,xw->byxc", pictures, rows, columns)
+    """One axis after the other, the one that shrinks more first. Memory: about three copies between the two sizes."""
+    steps = [(1, height), (2, width)]
+    for axis, target in sorted(steps, key=lambda step: step[1] / pictures.shape[step[0]]):
+        if target != pictures.shape[axis]:
+            pictures = _lanczos_along(pictures, axis, target)
+    return pictures
 
 
-def _lanczos_weights(source: int, target: int) -> Tensor:
-    """[target, source]: how much of each source pixel is in each target pixel; each row sums to 1."""
+def _lanczos_along(pictures: Tensor, axis: int, target: int) -> Tensor:
+    picks, weights = (one.to(pictures.device) for one in _lanczos_taps(pictures.shape[axis], target))
+    weights = weights.to(pictures.dtype)
+    if pictures.shape[axis] < TAP * picks.shape[1]:  # never a matrix of more than 36 MB, at a side of 16,384
+        matrix = pictures.new_zeros(target, pictures.shape[axis]).scatter_add_(1, picks, weights)
+        return torch.tensordot(pictures, matrix, ([axis], [1])).movedim(-1, axis)
+    shape = [1, 1, 1, 1]
+    shape[axis] = target
+    made = pictures.index_select(axis, picks[:, 0]).mul_(weights[:, 0].view(shape))
+    for pick, weight in zip(picks.T[1:], weights.T[1:], strict=True):
+        made.addcmul_(pictures.index_select(axis, pick), weight.view(shape))
+    return made
+
+
+def _lanczos_taps(source: int, target: int) -> tuple[Tensor, Tensor]:
+    """[target, taps] each: which source pixels are in each target pixel, and how much of them; rows sum to 1."""
     ratio = source / target
+    scale = max(ratio, 1.0)
+    reach = LANCZOS_LOBES * scale
     centres = (torch.arange(target, dtype=torch.float64) + 0.5) * ratio
-    pixels = torch.arange(source, dtype=torch.float64) + 0.5
-    distance = (pixels[None, :] - centres[:, None]) / max(ratio, 1.0)
+    first = torch.floor(centres - reach).long()
+    picks = first[:, None] + torch.arange(math.ceil(2 * reach) + 1)
+    distance = (picks + 0.5 - centres[:, None]) / scale
     weights = torch.sinc(distance) * torch.sinc(distance / LANCZOS_LOBES)
-    weights = weights.where(distance.abs() < LANCZOS_LOBES, torch.zeros_like(weights))
-    return weights / weights.sum(dim=1, keepdim=True)
+    counts = (distance.abs() < LANCZOS_LOBES) & (picks >= 0) & (picks < source)
+    weights = weights.where(counts, torch.zeros_like(weights))
+    return picks.clamp(0, source - 1), weights / weights.sum(dim=1, keepdim=True)

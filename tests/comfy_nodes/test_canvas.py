@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from PIL import Image
 
 torch = pytest.importorskip("torch", reason="torch is optional: pip install '.[nodes]'")
+
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
 from comfy_nodes.ops import canvas  # noqa: E402 - needs torch
 from comfy_nodes.ops.fit import fit_to_area  # noqa: E402
@@ -41,6 +45,44 @@ def test_resized_as_pillow_does(method: str, filter: int, size: tuple[int, int])
     theirs = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling(filter)))
     ours = canvas.resized(torch.from_numpy(pixels)[None].float() / 255, *size, method)[0].numpy() * 255
     assert np.abs(ours - theirs).max() < 2.5
+
+
+def naive_lanczos(source: int, target: int) -> np.ndarray:
+    """[target, source]: the weights by the formula, pixel by pixel."""
+    ratio = source / target
+    made = np.zeros((target, source))
+    for row in range(target):
+        for column in range(source):
+            away = (column + 0.5 - (row + 0.5) * ratio) / max(ratio, 1)
+            made[row, column] = np.sinc(away) * np.sinc(away / 3) if abs(away) < 3 else 0
+    return made / made.sum(1, keepdims=True)
+
+
+@pytest.mark.parametrize(("source", "target"), [(50, 50), (50, 7), (7, 50), (300, 3), (1, 9), (9, 1), (64, 63)])
+def test_lanczos_by_its_formula(source: int, target: int) -> None:
+    picture = torch.rand(2, source, 5, 3, generator=torch.Generator().manual_seed(1)) * 0.5 + 0.25
+    wanted = np.einsum("bhwc,yh->bywc", picture.numpy().astype(np.float64), naive_lanczos(source, target)).clip(0, 1)
+    assert np.abs(canvas.resized(picture, 5, target, "lanczos").numpy() - wanted).max() < 1e-5
+    turned = canvas.resized(picture.transpose(1, 2), target, 5, "lanczos").transpose(1, 2)
+    assert np.abs(turned.numpy() - wanted).max() < 1e-5
+
+
+class Largest(TorchDispatchMode):
+    """The bytes of the largest tensor that is made."""
+
+    bytes = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        if isinstance(made, torch.Tensor):
+            self.bytes = max(self.bytes, made.numel() * made.element_size())
+        return made
+
+
+def test_a_wide_picture_needs_no_more_than_its_size() -> None:
+    with Largest() as largest:
+        canvas.resized(torch.zeros(1, 16, 8192, 3), 4096, 8, "lanczos")
+    assert largest.bytes <= 16 * 8192 * 3 * 4
 
 
 def test_alpha_goes_to_white_and_grey_is_repeated() -> None:
