@@ -58,8 +58,8 @@ def _fault(where: str, raw: Any) -> Fault | None:
 
 def parse_node(raw: dict[str, Any]) -> Node:
     """One node of API-format JSON that is known to be well formed."""
-    meta = cast("dict[str, Any]", raw.get("_meta") or {})
-    title = meta.get("title") or ""
+    meta: Any = raw.get("_meta")
+    title = cast("dict[str, Any]", meta).get("title") or "" if isinstance(meta, dict) else ""
     return Node(raw["class_type"], {name: _value(value) for name, value in raw["inputs"].items()}, str(title))
 
 

@@ -56,9 +56,14 @@ class Expressions:
         for index, name in self._plain:  # a bare name needs no evaluation
             values[index] = context[name]
         for index, name, member in self._members:
-            if member not in context[name]:
-                raise TemplateError(Fault(f"{name}.{member}", "is not there", nearest(member, context[name])))
-            values[index] = context[name][member]
+            held = context[name]
+            if not isinstance(held, Mapping):
+                raise TemplateError(Fault(f"{name}.{member}", f"asks for a member, but {name} is no object"))
+            if member not in held:
+                raise TemplateError(
+                    Fault(f"{name}.{member}", "is not there", nearest(member, cast("Mapping[str, Any]", held)))
+                )
+            values[index] = held[member]
         if self._other:
             for index, value in zip(self._other, self._evaluated(context), strict=True):
                 values[index] = value

@@ -14,7 +14,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from compiler.catalog import FOLDERS, Catalog
 from compiler.errors import Fault, GraphError, TemplateError, nearest
 from compiler.template.manifest import Asset, FragmentManifest, Param, Stack, TemplateManifest
-from compiler.template.params import check_value
+from compiler.template.params import check_declared
 from compiler.template.partner import PREFIX, Partner, PartnerTable
 from compiler.template.skeleton import PORT, Skeleton
 
@@ -156,10 +156,21 @@ def _load(roots: list[Path], folder: str, pattern: str, read: Callable[[Path, st
 
 
 def _json(path: Path) -> Any:
+    return read_json(path, _short(path))
+
+
+def read_json(path: Path, where: str) -> Any:
+    """The JSON of a file, called `where` in messages. Errors: TemplateError."""
     try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise TemplateError(Fault(_short(path), f"cannot be read as JSON: {error}")) from error
+        return json.loads(path.read_bytes(), parse_constant=_no_number)
+    except OSError as error:
+        raise TemplateError(Fault(where, error.strerror or str(error), f"Write {path.name}")) from error
+    except (ValueError, RecursionError) as error:
+        raise TemplateError(Fault(where, f"is not JSON: {error}", "Correct it")) from error
+
+
+def _no_number(word: str) -> Any:
+    raise ValueError(f"{word} is no number of JSON")
 
 
 def _short(path: Path) -> str:
@@ -198,7 +209,7 @@ def _template(path: Path, name: str) -> Template:
     manifest = _model(path, TemplateManifest)
     graph = path.parent / "graph.json"
     skeleton = Skeleton(_short(graph), _json(graph), manifest.params)
-    _check_defaults(_short(path), manifest.params)
+    _check_params(_short(path), manifest.params)
     for wire, declared in manifest.wires.items():
         skeleton.check_ref(f"wires.{wire}", declared.source)
     for output, declared in manifest.outputs.items():
@@ -206,13 +217,8 @@ def _template(path: Path, name: str) -> Template:
     return Template(name, manifest, skeleton)
 
 
-def _check_defaults(where: str, params: Mapping[str, Param]) -> None:
-    faults = [
-        fault
-        for name, param in params.items()
-        if param.default is not None
-        for fault in check_value(f"{where}: params.{name}.default", param.default, param)
-    ]
+def _check_params(where: str, params: Mapping[str, Param]) -> None:
+    faults = [fault for name, param in params.items() for fault in check_declared(f"{where}: params.{name}", param)]
     if faults:
         raise TemplateError(*faults)
 

@@ -22,7 +22,7 @@ class Param(_Strict):
     """True: may stay unset, and is then null in expressions."""
     minimum: int | float | None = None
     maximum: int | float | None = None
-    multiple_of: int | None = None
+    multiple_of: Annotated[int, Field(gt=0)] | None = None
     enum: tuple[Any, ...] = ()
     media: Literal["", "image", "video", "audio", "mask"] = ""
     """For a string that names a medium of the caller: what it must be. It is uploaded, and the target's name for it

@@ -86,6 +86,19 @@ def check_value(where: str, value: Any, param: Param) -> Iterator[Fault]:
         yield from _out_of_range(where, value, param)
 
 
+def check_declared(where: str, param: Param) -> Iterator[Fault]:
+    """What is wrong with a parameter by itself: a default, a choice or limits that no value could have."""
+    plain = param.model_copy(update={"enum": ()})
+    for number, choice in enumerate(param.enum):
+        yield from check_value(f"{where}.enum.{number}", choice, plain)
+    if param.default is not None:
+        yield from check_value(f"{where}.default", param.default, param)
+    if param.minimum is not None and param.maximum is not None and param.minimum > param.maximum:
+        yield Fault(f"{where}.minimum", f"is above the maximum, {param.maximum}", "Exchange them")
+    if param.media and param.type != "string":
+        yield Fault(f"{where}.type", f"is {param.type}, but names a medium", 'Write "string"')
+
+
 def _out_of_range(where: str, value: float, param: Param) -> Iterator[Fault]:
     if param.minimum is not None and value < param.minimum:
         yield Fault(where, f"must be at least {param.minimum}, not {_short(value)}", code="out_of_range")

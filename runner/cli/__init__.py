@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 from compiler.errors import ComfycError
 from runner.cli.faults import WorkFailed
@@ -28,6 +28,9 @@ WRONG: Final = 2
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
     args = build_parser().parse_args(argv)
+    out: Any = sys.stdout
+    if hasattr(out, "reconfigure"):  # for half a pair of surrogates, or a terminal without Unicode
+        out.reconfigure(errors="backslashreplace")
     try:
         return args.run(args)
     except (WorkFailed, EngineError) as error:

@@ -106,7 +106,8 @@ def write(proposal: Proposal, folder: Path, title: str, *, force: bool) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in (("graph.json", graph), ("manifest.json", manifest)):
-            (folder / name).write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+            (folder / name).write_text(text, encoding="utf-8", errors="backslashreplace")  # half a pair of surrogates
     except OSError as error:
         raise InputError(Fault(str(folder), error.strerror or str(error))) from error
     return folder

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -18,9 +17,9 @@ from compiler.graph.verify import verify_structure
 from compiler.media import Media
 from compiler.template.authoring.roles import medium_of, model_folder, output_kind
 from compiler.template.expression import Expressions, is_expression
-from compiler.template.library import Library, Template
+from compiler.template.library import Library, Template, read_json
 from compiler.template.manifest import Param, TemplateManifest
-from compiler.template.params import PREFIX, check_value
+from compiler.template.params import PREFIX, check_declared
 from compiler.template.skeleton import Skeleton
 
 
@@ -28,13 +27,18 @@ def lint_folder(folder: Path, library: Library, catalog: Catalog) -> list[Fault]
     """Checks the template in `<family>/<name>/`, whether it loads or not."""
     name = f"{folder.parent.name}/{folder.name}"
     try:
-        manifest, nodes = _manifest(folder), parse(_json(folder / "graph.json"), where="graph.json").nodes
+        manifest, nodes = (
+            _manifest(folder),
+            parse(read_json(folder / "graph.json", "graph.json"), where="graph.json").nodes,
+        )
     except ComfycError as error:
         return list(error.faults)
     broken = [*_expressions(nodes, manifest.params), *_structure(nodes, manifest)]
     if broken:
         return broken
-    template = Template(name, manifest, Skeleton("graph.json", _json(folder / "graph.json"), manifest.params))
+    template = Template(
+        name, manifest, Skeleton("graph.json", read_json(folder / "graph.json", "graph.json"), manifest.params)
+    )
     return lint(template, library, catalog)
 
 
@@ -57,18 +61,9 @@ def lint(template: Template, library: Library, catalog: Catalog) -> list[Fault]:
 # --- what keeps a template from loading ------------------------------------------------------------------------
 
 
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_bytes())
-    except OSError as error:
-        raise TemplateError(Fault(path.name, error.strerror or str(error), f"Write {path.name}")) from error
-    except ValueError as error:
-        raise TemplateError(Fault(path.name, f"is not JSON: {error}", "Correct it")) from error
-
-
 def _manifest(folder: Path) -> TemplateManifest:
     try:
-        return TemplateManifest.model_validate(_json(folder / "manifest.json"))
+        return TemplateManifest.model_validate(read_json(folder / "manifest.json", "manifest.json"))
     except ValidationError as error:
         known = TemplateManifest.model_fields
         raise TemplateError(
@@ -119,9 +114,7 @@ def _unused(template: Template) -> Iterator[Fault]:
 
 def _defaults(params: Mapping[str, Param]) -> Iterator[Fault]:
     for name, param in params.items():
-        if param.default is not None:
-            where = f"manifest.json: params.{name}.default"
-            yield from (Fault(where, one.what, one.cure, one.code) for one in check_value("", param.default, param))
+        yield from check_declared(f"manifest.json: params.{name}", param)
 
 
 def _wires(template: Template, catalog: Catalog) -> Iterator[Fault]:

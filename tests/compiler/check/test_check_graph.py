@@ -71,6 +71,13 @@ def test_a_deadly_prompt_is_invalid_though_the_server_would_take_it() -> None:
     assert result.error["type"] == "deadly"
 
 
+@pytest.mark.parametrize("meta", [5, "x", [], None, {"title": 7}], ids=str)
+def test_what_stands_in_meta_is_nobodys_business(meta: Any) -> None:
+    prompt = graph()
+    prompt["out"] = {**OUT, "_meta": meta}
+    assert check_graph(prompt, shipped_catalog("0.8.0")).to_text() == []
+
+
 def test_what_is_no_graph_at_all() -> None:
     result = check_graph("text", shipped_catalog("0.8.0"))
     assert not result.valid

@@ -87,6 +87,7 @@ def test_check_says_what_comfyui_would_and_what_it_would_not(capsys: pytest.Capt
     [
         ({"prompt": [], "client_id": "x"}, "prompt_no_outputs: "),
         ({"prompt": None}, "server_error: TypeError"),
+        ({"1": {"class_type": "\ud800", "inputs": {"\udfff": 1}}}, "node \\ud800 does not exist"),
         ({"prompt": {"save": SAVE}, "partial_execution_targets": ["nowhere"]}, "prompt_no_outputs: "),
         ({"nodes": [], "links": [], "version": 0.4}, "or convert it: comfyc convert"),
     ],
