@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from compiler.binding import Bench
 from compiler.errors import Fault, RequestError
@@ -12,6 +12,12 @@ from compiler.providers.fusara.base import CURES
 from compiler.providers.fusara.partner import PartnerProvider, params_of
 from compiler.providers.fusara.requests.base import CHARACTER, IMAGE, STYLE, Preset
 from compiler.providers.fusara.requests.closed_image import MidjourneyTask
+
+OMNI: Final = {"CharacterReference": "oref", "CharacterWeight": "ow"}
+"""Field → the parameter that took the place of the older versions'."""
+OMNI_SINCE: Final = 7.0
+EXPRESSIVE, NIJI = "expressive", "niji 5"
+"""A style, and the newest model that has it."""
 
 
 class Midjourney(PartnerProvider):
@@ -71,12 +77,35 @@ class Midjourney(PartnerProvider):
             else:
                 values |= self._preset(one, request)
         values["Seed"] = None if request.Seed is None else self.seed(request, 2**32)
-        defaults = {field: MidjourneyTask.model_fields[field].default for field in self.FLAGS}
-        flags = [f"--{flag} {values[field]}" for field, flag in self.FLAGS.items() if values[field] != defaults[field]]
+        version = self._version(request, bench)
+        names = {**self.FLAGS, **(OMNI if _is_omni(version) else {})}
+        self._suit(version, values, bench)
+        defaults = {field: MidjourneyTask.model_fields[field].default for field in names}
+        flags = [f"--{flag} {values[field]}" for field, flag in names.items() if values[field] != defaults[field]]
         flags += ["--tile"] if request.Tile else []
-        flags += [_version(request.ModelVersion)] if request.ModelVersion else []
+        flags += [f"--{version}"] if version else []
         first = [request.ImagePrompt] if request.ImagePrompt else []
         return {"prompt_line": " ".join([*first, params["prompt"], *flags])}
+
+    def _version(self, request: Any, bench: Bench) -> str:
+        """`v 7`, `niji 6`; empty for Midjourney's own default."""
+        given = request.ModelVersion or ""
+        if not given and request.Style == EXPRESSIVE:
+            bench.unsupported(
+                "ModelVersion", f"is {NIJI} here: Midjourney's default has no style {EXPRESSIVE}", "chosen"
+            )
+            return NIJI
+        number = given.removeprefix("niji").removeprefix("v").strip()
+        return number and f"{'niji' if given.startswith('niji') else 'v'} {number}"
+
+    def _suit(self, version: str, values: dict[str, Any], bench: Bench) -> None:
+        """Takes out what the version has no parameter for."""
+        if values["Style"] == EXPRESSIVE and not version.startswith("niji"):
+            values["Style"] = None
+            bench.unsupported("Style", f"{EXPRESSIVE} belongs to the niji models")
+        if values["CharacterWeight"] == 0 and _is_omni(version):
+            values["CharacterWeight"] = 1
+            bench.unsupported("CharacterWeight", "is at least 1 from version 7 on", "clamped")
 
     def _preset(self, one: Preset, request: Any) -> dict[str, Any]:
         """The fields that a preset stands for; its weight is a share of the parameter's own default."""
@@ -88,9 +117,10 @@ class Midjourney(PartnerProvider):
         return {f"{kind}Reference": one.ExternalUrl} | ({f"{kind}Weight": round(100 * share)} if weighed else {})
 
 
-def _version(given: str) -> str:
-    number = given.removeprefix("niji").removeprefix("v").strip()
-    return f"--niji {number}" if given.startswith("niji") else f"--v {number}"
+def _is_omni(version: str) -> bool:
+    """Whether a version, of which none is Midjourney's newest, takes people by the parameters of OMNI."""
+    kind, _, number = version.partition(" ")
+    return kind != "niji" and (not number or float(number) >= OMNI_SINCE)
 
 
 PROVIDERS = (Midjourney(),)

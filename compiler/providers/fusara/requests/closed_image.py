@@ -81,13 +81,13 @@ class MidjourneyTask(Task):
     CharacterReference: Url | None = None
     """Address of a picture of a person to keep. Default none."""
     CharacterWeight: Annotated[Whole, Field(ge=0, le=100)] | None = None
-    """How much of the person is kept. Default 100."""
+    """How much of the person is kept; at least 1 from version 7 on. Default 100."""
     ImagePrompt: Url | None = None
     """Address of a picture that counts as part of the prompt. Default none."""
     ImageWeight: Annotated[Number, Field(ge=0, le=3)] | None = None
     """How much ImagePrompt counts. Default Midjourney's own: the contract's 33 is out of its range."""
     Style: Annotated[str, Choice(("raw", "expressive"))] | None = None
-    """Default none; expressive belongs to the niji models."""
+    """Default none; expressive belongs to the niji models, and takes niji 5 without a ModelVersion."""
     StyleReference: Url | None = None
     """Address of a picture whose style is taken. Default none."""
     StyleWeight: Annotated[Whole, Field(ge=0, le=1000)] | None = None
