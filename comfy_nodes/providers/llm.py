@@ -74,7 +74,7 @@ def ask(backend: str, question: Question, timeout: float = TIMEOUT, host: Host |
     spoken = BACKENDS[backend]
     if not question.model.strip():
         raise BadInput("model: is empty; name a model of the backend")
-    schema = _schema(question.json_schema)
+    schema = schema_of(question.json_schema)
     body = spoken.body(question, schema)
     answer = _asked(spoken, body, question.pictures, timeout, host)
     text = _text(spoken, answer, schema)
@@ -98,12 +98,16 @@ def _asked(
     raise BadInput(f"{spoken.provider.title}: the model takes none of what was tried")
 
 
-def _schema(text: str) -> Any:
+def schema_of(text: str) -> Any:
+    """The schema of a text, None if it is empty.
+
+    Errors: BadInput if it is no JSON object.
+    """
     if not text.strip():
         return None
     try:
         schema = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput(f"json_schema: is not JSON ({error})") from None
     if not isinstance(schema, dict):
         raise BadInput("json_schema: is not a JSON object")

@@ -9,7 +9,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, cast
 
 import numpy as np
@@ -81,19 +81,26 @@ def llm_chat(inputs: Mapping[str, Any]) -> tuple[str, int, int]:
     if os.environ.get(pack.part("providers.llm").BACKENDS[inputs["backend"]].provider.url_env):
         return _asked(inputs)
     asked = len(f"{system} {prompt}".split())
-    answer = json.dumps(_fitting(json.loads(json_schema))) if json_schema.strip() else NO_MODEL + prompt
+    schema = _by_the_pack(lambda llm: llm.schema_of(json_schema))
+    answer = NO_MODEL + prompt if schema is None else json.dumps(_fitting(schema))
     return answer, asked, len(answer.split())
+
+
+def _by_the_pack(work: Callable[[Any], Any]) -> Any:
+    """What the pack's client for language models makes of something. Errors: NodeFailure with what it says."""
+    try:
+        return work(pack.part("providers.llm"))
+    except RuntimeError as error:  # CallError of the pack
+        raise NodeFailure(type(error).__name__, str(error)) from error
 
 
 def _asked(inputs: Mapping[str, Any]) -> tuple[str, int, int]:
     """The answer of the language model, by the pack's own client, which needs no torch."""
-    llm, media = pack.part("providers.llm"), pack.part("providers.media")
-    shown = tuple(media.Media(_png(one), "image/png") for one in inputs.get("images") or ())
+    media, pictures = pack.part("providers.media"), inputs.get("images")
+    shown = tuple(media.Media(_png(one), "image/png") for one in (() if pictures is None else pictures))
     names = ("model", "system", "prompt", "temperature", "max_tokens", "json_schema", "seed")
-    try:
-        answer = llm.ask(inputs["backend"], llm.Question(*(inputs[name] for name in names), shown))
-    except RuntimeError as error:  # CallError of the pack
-        raise NodeFailure(type(error).__name__, str(error)) from error
+    values = [inputs[name] for name in names]
+    answer = _by_the_pack(lambda llm: llm.ask(inputs["backend"], llm.Question(*values, shown)))
     return answer.text, answer.prompt_tokens, answer.completion_tokens
 
 

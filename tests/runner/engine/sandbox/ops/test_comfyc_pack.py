@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import yaml
 from graph_table import SOURCES, graph_of
 from ops_runner import OpsRunner
+from stand_in import served
 
 from compiler import own_nodes
 from compiler.catalog import Catalog
@@ -114,6 +116,24 @@ def test_an_answer_fits_the_schema(sandbox: OpsRunner) -> None:
     assert text == '{"a": 0, "b": "x", "c": []}'
     text, *_ = sandbox.one("ComfycLLMChat", **asked, json_schema="", seed=0)
     assert text.endswith("asked: p")
+
+
+@pytest.mark.parametrize("schema", ["{", "[1]", "7"])
+def test_a_schema_that_is_none_fails_as_on_comfyui(sandbox: OpsRunner, schema: str) -> None:
+    asked = {"backend": "openai", "model": "m", "system": "", "prompt": "p", "temperature": 0, "max_tokens": 9}
+    with pytest.raises(NodeFailure, match=r"^\[comfyc:input\] json_schema: is not ") as caught:
+        sandbox.one("ComfycLLMChat", **asked, json_schema=schema, seed=0)
+    assert caught.value.exception_type == "BadInput"
+
+
+def test_a_language_model_sees_the_pictures(sandbox: OpsRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {"backend": "ollama", "model": "m", "system": "", "prompt": "p", "temperature": 0, "max_tokens": 9}
+    with served([{"json": {"message": {"content": "two"}}}]) as stand_in:
+        monkeypatch.setenv("LLM_OLLAMA_BASE_URL", stand_in.url)
+        images = np.zeros((2, 4, 6, 3), np.float32)
+        text, *_ = sandbox.one("ComfycLLMChat", **asked, json_schema="", seed=0, images=images)
+    assert text == "two"
+    assert len(json.loads(stand_in.asked[0]["body"])["messages"][0]["images"]) == 2
 
 
 def test_text_is_saved(sandbox: OpsRunner) -> None:
