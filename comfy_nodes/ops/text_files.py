@@ -13,11 +13,16 @@ def save_text(text: str, prefix: str, format: str) -> dict[str, Any]:
 
     Errors: ValueError if the format is `json` and the text is not; ComfyUI's for a prefix that leaves the folder.
     """
-    written = _indented(text) if format == "json" else text
+    written = _whole(_indented(text) if format == "json" else text)
     folders = import_module("folder_paths")
     folder, name, counter, subfolder, _ = folders.get_save_image_path(prefix, folders.get_output_directory())
     file = _saved(Path(folder), name, counter, format, written)
     return {"text": [written], "files": [{"filename": file.name, "subfolder": subfolder, "type": "output"}]}
+
+
+def _whole(text: str) -> str:
+    """The text with `?` for each half of a surrogate pair, which UTF-8 cannot hold."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _saved(folder: Path, name: str, counter: int, format: str, text: str) -> Path:

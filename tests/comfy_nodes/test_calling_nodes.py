@@ -184,6 +184,17 @@ def test_text_is_saved_under_the_next_number(tmp_path: Path, monkeypatch: pytest
     assert (tmp_path / "output/notes/story_00002_.txt").read_text() == "second"
 
 
+@pytest.mark.parametrize(("text", "format"), [("a \ud83d b", "txt"), ('"a \\ud83d b"', "json")])
+def test_half_a_character_is_no_reason_to_lose_the_text(
+    text: str, format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JSON may hold half of a surrogate pair, where a model's answer was cut."""
+    comfyui_folders(monkeypatch, tmp_path)
+    (written,) = save(text, "half", format)["text"]
+    assert written.strip('"') == "a ? b"
+    assert (tmp_path / f"output/half_00001_.{format}").read_text("utf-8") == written
+
+
 def test_a_number_that_is_taken_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     comfyui_folders(monkeypatch, tmp_path)
     paths = __import__("folder_paths")
