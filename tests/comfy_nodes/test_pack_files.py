@@ -28,6 +28,7 @@ def test_the_registry_finds_what_it_wants() -> None:
     assert "comfyui" not in project["name"]
     assert project["version"] == whole["project"]["version"]
     assert project["license"] == {"text": whole["project"]["license"]}
+    assert (PACK / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()  # the folder is published by itself
     assert project["dependencies"] == []
     assert comfy["PublisherId"]
     assert comfy["requires-comfyui"] == ">=0.3.64"
