@@ -126,27 +126,29 @@ class Feed:
     async def watch(self, job_id: str, jobs: AsyncIterator[Job]) -> AsyncIterator[Job | News]:
         """The job's changes as `jobs` has them, and what happens to its nodes in between; ends as `jobs` does. Who is
         slow hears of each node's newest state only."""
-        board, changed, seen = self._board(job_id), asyncio.Event(), 0
+        board, changed = self._board(job_id), asyncio.Event()
+        found, seen = board.since(0), board.version  # together: what comes while somebody is told is told next
         board.listeners.add(changed)
         told = asyncio.ensure_future(anext(jobs, None))
         woken = asyncio.ensure_future(changed.wait())
         try:
             while True:
-                for news in board.since(seen):
+                for news in found:
                     yield news
-                seen = board.version
                 await asyncio.wait((told, woken), return_when=asyncio.FIRST_COMPLETED)
                 if woken.done():
                     changed.clear()
                     woken = asyncio.ensure_future(changed.wait())
+                    found, seen = board.since(seen), board.version
                     continue  # the nodes first: a job's end is the last that is told
                 job = told.result()
                 if job is None:
                     return
-                for news in board.since(seen):
+                found, seen = board.since(seen), board.version
+                for news in found:
                     yield news
-                seen = board.version
                 yield job
+                found, seen = board.since(seen), board.version
                 told = asyncio.ensure_future(anext(jobs, None))
         finally:
             board.listeners.discard(changed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,6 +114,28 @@ async def test_a_watcher_hears_the_newest_of_each_node_and_the_end_last() -> Non
         "b=done",
         "job succeeded",
     ]
+
+
+async def test_what_happens_while_a_watcher_is_told_is_told_next() -> None:
+    async def quiet() -> AsyncIterator[Job]:
+        await asyncio.Event().wait()
+        yield JOB
+
+    feed = Feed()
+    for event in (Began(P), NodeBegan(P, "a")):
+        feed.take("j", event)
+    heard: list[str] = []
+    watcher = feed.watch("j", quiet())
+    async with asyncio.timeout(60), aclosing(watcher) as news:  # pyright: ignore[reportArgumentType] - it is a generator
+        async for one in news:
+            heard.append(short(one))
+            if heard[-1] == "restarted":
+                feed.take("j", NodeBegan(P, "b"))
+            if heard[-1] == "b=running":
+                break
+            assert len(heard) < 9
+    assert heard[0] == "restarted"
+    assert "a=done" in heard
 
 
 async def test_memory_is_bounded_and_a_watched_job_stays() -> None:
