@@ -136,5 +136,6 @@ def of_schema(spec: dict[str, Any]) -> Iterator[Any]:
         yield "neon"
     elif kind in ("integer", "number"):
         least = spec.get("minimum", spec.get("exclusiveMinimum", 0))
-        most = spec.get("maximum", least + 1000)
-        yield from (one for one in (least, *range(1, 6), (least + most) // 2, most) if least <= one <= most)
+        most = spec.get("maximum")
+        some = (least, 1, 9) if most is None else (least, *range(1, 6), (least + most) // 2, most)
+        yield from (one for one in some if least <= one <= (one if most is None else most))
