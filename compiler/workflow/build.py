@@ -104,9 +104,7 @@ class Loader:
         return KINDS.get(kind) or (Role.UNKNOWN if schema is None else Role.NODE)
 
     def _shown(self, kind: str, schema: NodeSchema | None) -> str:
-        if schema is not None and schema.display_name and schema.display_name != kind:
-            return schema.display_name
-        return self.rules.titles.get(kind, kind)
+        return self.rules.titles.get(kind) or (schema.display_name if schema is not None else "") or kind
 
     def _fill(self, knot: Knot, schema: NodeSchema, outputs: list[Any]) -> None:
         layout = layout_of(schema, self.rules)

@@ -105,7 +105,8 @@ class _Expansion:
 
     def _name(self, knot: Knot, name: str) -> str:
         """How the page names an input of the group; a name seen before gets the node's title."""
-        saved = next((raw for raw in map(mapping, items(knot.raw.get("inputs"))) if raw.get("name") == name), {})
+        raws = map(mapping, items(knot.raw.get("inputs")))
+        saved = next((raw for raw in raws if raw.get("name") == name), dict[str, Any]())
         shown = key = str(self._custom(knot, "input", name).get("name") or saved.get("label") or name)
         title = text(knot.raw.get("title"))
         if (knot.role is Role.PRIMITIVE and title) or shown in self.seen:

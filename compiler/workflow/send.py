@@ -166,11 +166,14 @@ def _shown(widget: Widget) -> Any:
 
 
 def _file(value: Any, widget: Widget) -> Any:
-    """What an upload widget makes of a value that is no text: the first of a list, the first file for nothing."""
-    if value.__class__ is list:
-        return value[0] if value else value
+    """What an upload widget makes of a value that is no text: the first of a list, the first file for
+    nothing, no name for what is none."""
+    if value.__class__ is list and value:
+        return value[0]
+    if value:
+        return text(mapping(value).get("filename"))
     spec = widget.spec.spec
-    if value or spec is None or spec.values is None:
+    if value.__class__ is list or spec is None or spec.values is None:
         return value
     return widget.spec.default if spec.values else "undefined"
 
