@@ -57,6 +57,7 @@ export function runner({ graph, result, jobs, problem, drawnKey }) {
     graph.live(active);
     $("meter").dataset.status = job.status;
     $("progress").value = job.percentage;
+    if (!active && document.activeElement === $("cancel")) $("run").focus();
     $("cancel").hidden = !active;
     $("cancel").disabled = Boolean(job.cancel_requested);
     const eta = job.eta_seconds >= 1 ? ` · about ${duration(job.eta_seconds)} left` : "";

@@ -145,7 +145,8 @@ async function submit() {
     remember({ values, job: id });
     run.watch(id, keyOf(chosen.target, values));
     jobs.refresh();
-    if (matchMedia("(max-width: 760px)").matches) $("canvas").scrollIntoView({ block: "center", behavior: "smooth" });
+    const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
+    if (matchMedia("(max-width: 760px)").matches) $("canvas").scrollIntoView({ block: "center", behavior });
   } catch (error) {
     refused(error, true);
   } finally {
@@ -209,7 +210,10 @@ function listen() {
     history.pushState(null, "");
     again($("target").value);
   });
-  $("back").addEventListener("click", () => again(chosen?.target || $("target").value, form?.read().values));
+  $("back").addEventListener("click", async () => {
+    await again(chosen?.target || $("target").value, form?.read().values);
+    $("target").focus(); // the button is gone
+  });
   addEventListener("popstate", ({ state }) => known(addressed()) && again(addressed(), state?.values));
   $("form").addEventListener("submit", (event) => {
     event.preventDefault();
