@@ -135,7 +135,7 @@ def of_schema(spec: dict[str, Any]) -> Iterator[Any]:
     elif kind == "string" and "enum" not in spec:
         yield "neon"
     elif kind in ("integer", "number"):
-        least = spec.get("minimum", spec.get("exclusiveMinimum", 0))
-        most = spec.get("maximum")
+        least = spec.get("minimum", spec.get("ge", spec.get("exclusiveMinimum", 0)))  # pydantic writes either
+        most = spec.get("maximum", spec.get("le"))
         some = (least, 1, 9) if most is None else (least, *range(1, 6), (least + most) // 2, most)
         yield from (one for one in some if least <= one <= (one if most is None else most))
