@@ -158,10 +158,8 @@ async def test_memory_is_bounded_and_a_watched_job_stays() -> None:
 async def test_a_real_run_tells_every_node_and_pictures(tmp_path: Path) -> None:
     async with setup(f"sqlite:///{tmp_path}/comfyc.db", tmp_path, held=True) as running:
         job = await running.submit()
-        news: list[NodeState | Preview | Job] = []
-        async for one in running.backend.service.follow(job.id):
-            news.append(one)
-            running.brake.step()
+        async with running.brake.walking(1, every_s=0.02):
+            news = [one async for one in running.backend.service.follow(job.id)]
         last = {one.node: one.phase.value for one in news if isinstance(one, NodeState)}
         assert isinstance(news[-1], Job)
         assert news[-1].state is State.SUCCEEDED

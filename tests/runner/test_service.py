@@ -33,18 +33,9 @@ def sqlite(tmp_path: Path) -> str:
 
 
 async def watched_step_by_step(running: Setup, job: Job) -> list[Job]:
-    """All that a client sees of a job whose steps are far enough apart to be told one by one."""
-
-    async def walk() -> None:
-        while True:
-            running.brake.step(7)  # a quarter of the job
-            await asyncio.sleep(2 * EVERY_S)
-
-    walking = asyncio.create_task(walk())
-    async with asyncio.timeout(PATIENCE_S):
-        seen = [now async for now in running.backend.service.subscribe(job.id)]
-    walking.cancel()
-    return seen
+    """All that a client sees of a job whose quarters are far enough apart to be told one by one."""
+    async with asyncio.timeout(PATIENCE_S), running.brake.walking(7, every_s=2 * EVERY_S):
+        return [now async for now in running.backend.service.subscribe(job.id)]
 
 
 async def test_a_job_runs_to_its_file(url: str, tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -30,6 +32,21 @@ class Brake:
         """Lets so many more steps pass."""
         with self._lock:
             self._steps += steps
+
+    @asynccontextmanager
+    async def walking(self, steps: int, every_s: float) -> AsyncIterator[None]:
+        """Lets so many steps pass, again and again, for as long as the block lasts."""
+
+        async def walk() -> None:
+            while True:
+                self.step(steps)
+                await asyncio.sleep(every_s)
+
+        walker = asyncio.create_task(walk())
+        try:
+            yield
+        finally:
+            walker.cancel()
 
     def release(self) -> None:
         """From now on nothing is held."""
