@@ -1,7 +1,7 @@
 """What a workflow made by `to_ui` says of its API graph that ComfyUI's page has no place for: `properties.comfyc`.
 
     left_out    inputs that the graph does not have; the page sends their defaults, to the same effect
-    exact       values that the page rounds or changes: numbers beyond 2^53, carriage returns
+    exact       values that the page rounds or changes: numbers beyond 2^53, carriage returns, a backslash at the end
     extra       inputs that the class does not know; the page drops them, as the server does
 
 They count only while the widget holds what `to_ui` wrote: what is changed in ComfyUI wins.
@@ -15,9 +15,15 @@ from typing import Any, Final
 from compiler.workflow.javascript import as_javascript
 from compiler.workflow.layout import WidgetSpec
 from compiler.workflow.model import items, mapping
-from compiler.workflow.texts import literal_prompt, unix_lines
+from compiler.workflow.texts import is_unfinished, literal_prompt, unix_lines
 
 KEY: Final = "comfyc"
+
+
+def is_changed(shown: Any, spec: WidgetSpec) -> bool:
+    """Whether the page sends something else for what stands in widgets_values."""
+    dynamic = spec.spec is not None and spec.spec.options.get("dynamicPrompts")
+    return after_page(shown, spec) != shown or bool(dynamic and isinstance(shown, str) and is_unfinished(shown))
 
 
 def written(value: Any, spec: WidgetSpec) -> Any:

@@ -73,6 +73,8 @@ class Widget:
 
     spec: WidgetSpec
     value: Any
+    given: bool = False
+    """Whether the file gives an instance's widget this value; else it has the inner widget's."""
 
     @property
     def name(self) -> str:

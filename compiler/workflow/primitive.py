@@ -11,7 +11,7 @@ from math import floor, inf, isfinite, isnan, log10, nan
 from typing import Any, Final
 
 from compiler.workflow.javascript import as_number, fixed, nearest, remainder
-from compiler.workflow.model import Widget
+from compiler.workflow.model import ABSENT, Widget
 
 NUMBERS: Final = ("INT", "FLOAT")
 _MERGED: Final = ("default", "forceInput", "defaultInput", "control_after_generate", "tooltip")
@@ -24,7 +24,7 @@ _TINY: Final = 1e-10
 def primitive_value(value: Any, fed: Iterable[Widget]) -> Any:
     """The stored value, brought into the range that the widgets share; `fed` in the order of the links."""
     widgets = [widget for widget in fed if widget.spec.spec is not None]
-    if not widgets or widgets[0].spec.kind not in NUMBERS:
+    if value is ABSENT or not widgets or widgets[0].spec.kind not in NUMBERS:
         return value
     kind, options = widgets[0].spec.kind, _options(widgets[0])
     for widget in widgets:
@@ -39,7 +39,9 @@ def primitive_value(value: Any, fed: Iterable[Widget]) -> Any:
 
 
 def taken(widget: Widget, value: Any) -> Any:
-    """The value that a widget makes of one that is written into it."""
+    """The value that a widget makes of one that is written into it; a number of nothing is JSON's null."""
+    if value is ABSENT and widget.spec.kind in NUMBERS:
+        return None
     return _stepped(widget.spec.kind, _options(widget), value) if widget.spec.spec is not None else value
 
 

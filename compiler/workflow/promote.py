@@ -57,9 +57,9 @@ def promote(knot: Knot, scope: Scope, loader: Loader, outer: Scope) -> None:
     proxies = _proxies(knot, loader) if loader.rules.proxy_widgets else []
     if proxies is None:
         return
-    before = [widget.value for widget in knot.widgets]
+    before = [(widget, widget.value) for widget in knot.widgets]
     for widget, value in zip(knot.widgets, given, strict=False):
-        widget.value = value
+        widget.value, widget.given = value, True
     if given and not proxies:
         loader.compare(knot, [widget.spec for widget in knot.widgets if widget.spec.saved], given)
     if proxies:
@@ -109,7 +109,7 @@ def _by_proxies(knot: Knot, proxies: list[tuple[str, str]], given: list[Any], lo
     for (node_id, name), value in zip(proxies, given, strict=False):
         widget = knot.widget(name) if node_id == LINKED else None
         if widget is not None and value is not None:
-            widget.value = value
+            widget.value, widget.given = value, True
             placed.add(name)
     for widget in knot.widgets[: len(given)]:
         if widget.name not in placed and len(given) and not _all_null(given):
@@ -118,12 +118,14 @@ def _by_proxies(knot: Knot, proxies: list[tuple[str, str]], given: list[Any], lo
             loader.findings.append(Fault(loader.where(knot), what, cure, "doubtful"))
 
 
-def _defined_late(knot: Knot, before: list[Any], loader: Loader) -> None:
+def _defined_late(knot: Knot, before: list[tuple[Widget, Any]], loader: Loader) -> None:
     """The page loads definitions in the file's order and loses what an instance says of a later one."""
-    lost = [widget.name for widget, value in zip(knot.widgets, before, strict=False) if widget.value != value]
+    lost = [widget.name for widget, value in before if widget.value != value]
+    for widget, value in before:
+        widget.value, widget.given = value, False
     if lost:
-        what = f"the page loses {', '.join(lost)} here, since the subgraph is defined later in the file; they are kept"
-        loader.findings.append(Fault(loader.where(knot), what, "Define inner subgraphs before outer ones", "kept"))
+        what = f"the page loses {', '.join(lost)} here, since the subgraph is defined later in the file"
+        loader.findings.append(Fault(loader.where(knot), what, "Define inner subgraphs before outer ones", "lost"))
 
 
 def _all_null(values: list[Any]) -> bool:

@@ -16,7 +16,7 @@ from compiler.workflow.load import Workflow
 from compiler.workflow.marks import KEY, exact, restore
 from compiler.workflow.model import ABSENT, BYPASSED, MUTED, VIRTUAL, Knot, Role, Scope, Widget, items, mapping, text
 from compiler.workflow.resolve import Inherited, Place, places, resolve
-from compiler.workflow.texts import dynamic_prompt, filename, unix_lines
+from compiler.workflow.texts import UNFINISHED, dynamic_prompt, filename, is_unfinished, unix_lines
 
 
 @dataclass(slots=True)
@@ -129,6 +129,9 @@ class Sender:
         if "://" in value and "://" not in plain:
             cure = "Write the address without //"
             self.findings.append(Fault(where, "the page takes // for a comment: an address is cut", cure, "cut"))
+        if plain.endswith(UNFINISHED) and is_unfinished(value):
+            what = "the page adds “undefined” after the backslash at the end"
+            self.findings.append(Fault(where, what, "Take the backslash away", "undefined"))
         return plain
 
     def replaced(self, value: str, scope: Scope | None = None) -> str:

@@ -7,7 +7,7 @@ inner widget's own value is then sent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from compiler.catalog import DYNAMIC_COMBO
@@ -16,9 +16,10 @@ from compiler.workflow.build import rebuilt
 from compiler.workflow.faults import at
 from compiler.workflow.javascript import as_javascript
 from compiler.workflow.load import Workflow
-from compiler.workflow.model import Knot, Role, Scope, Widget, items, mapping
+from compiler.workflow.model import ABSENT, Knot, Role, Scope, Widget, items, mapping
 from compiler.workflow.primitive import NUMBERS, primitive_value, taken
 from compiler.workflow.promote import connected
+from compiler.workflow.shared_texts import SharedTexts
 
 REPLACES: Final = "Run widget replace on values"
 """Property of a PrimitiveNode whose text has `%Node.widget%` replaced."""
@@ -27,6 +28,8 @@ REPLACES: Final = "Run widget replace on values"
 def settle(workflow: Workflow, replaced: Callable[[str, Scope], str]) -> list[Fault]:
     """Writes primitives' and promoted values where the page writes them; returns what it cannot do."""
     faults: list[Fault] = []
+    texts = SharedTexts(workflow)
+    texts.load(workflow)
     for scope in _in_use(workflow):
         for knot in () if scope.group else scope.nodes.values():
             if knot.role is Role.PRIMITIVE and any(knot.out_links[:1]):
@@ -34,8 +37,7 @@ def settle(workflow: Workflow, replaced: Callable[[str, Scope], str]) -> list[Fa
                     cure = "Set the values where they are used, or convert for ComfyUI 0.8.0 or newer"
                     what = f"the page of frontend {workflow.rules.frontend} fails on it inside a subgraph"
                     faults.append(Fault(at(knot.id, knot.title, knot.kind), what, cure, "unsupported"))
-                _apply_primitive(knot, scope, workflow, replaced)
-    _shared_texts(workflow)
+                _apply_primitive(knot, scope, workflow, replaced, texts)
     for scope in _in_use(workflow):
         for knot in scope.nodes.values():
             if knot.inner is not None:
@@ -54,28 +56,17 @@ def _in_use(workflow: Workflow) -> list[Scope]:
     return found
 
 
-def _shared_texts(workflow: Workflow) -> None:
-    """The page has one text area for all instances of a subgraph and sends the last text; here each keeps its own."""
-    texts: dict[tuple[str, str], set[str]] = {}
-    for scope in _in_use(workflow):
-        for knot in scope.nodes.values():
-            for widget in knot.widgets if knot.inner is not None and not knot.inner.group else ():
-                spec = widget.spec.spec
-                if spec is not None and spec.options.get("multiline") and isinstance(widget.value, str):
-                    texts.setdefault((knot.kind, widget.name), set()).add(widget.value)
-    for (kind, name), values in texts.items():
-        if len(values) > 1:
-            what = f"the page sends one text for {name!r} of all its instances; here each keeps its own"
-            cure = "Make the subgraphs independent of each other in ComfyUI"
-            workflow.findings.append(Fault(f"subgraph {workflow.scopes[kind].name!r}", what, cure, "kept"))
-
-
-def _apply_primitive(knot: Knot, scope: Scope, workflow: Workflow, replaced: Callable[[str, Scope], str]) -> None:
-    fed = list(_fed(knot, scope))
-    values = items(knot.raw.get("widgets_values"))
+def _apply_primitive(
+    knot: Knot, scope: Scope, workflow: Workflow, replaced: Callable[[str, Scope], str], texts: SharedTexts
+) -> None:
+    fed = list(_fed(knot.out_links[0], scope))
     if not fed:
         return
-    value = primitive_value(values[0] if values else fed[0][1].value, [widget for _, widget in fed])
+    widgets = [widget for _, widget in fed]
+    values = items(knot.raw.get("widgets_values"))
+    if _leads_to_reroute(knot, scope):
+        values = _lost_behind_reroute(knot, scope, values, widgets, workflow)
+    value = primitive_value(values[0] if values else widgets[0].value, widgets)
     if isinstance(value, str) and mapping(knot.raw.get("properties")).get(REPLACES):
         value = replaced(value, scope)
     for target, widget in fed:
@@ -85,11 +76,50 @@ def _apply_primitive(knot: Knot, scope: Scope, workflow: Workflow, replaced: Cal
             where = f"{at(target.id, target.title, target.kind)}.{widget.name}"
             workflow.findings.append(Fault(where, what, "Set it to a value that the widget has", "rounded"))
         _write(target, widget, made, workflow)
+        texts.write(widget, widget.value)
 
 
-def _fed(knot: Knot, scope: Scope) -> Iterator[tuple[Knot, Widget]]:
-    """The widgets that a primitive feeds, in the order of its links."""
-    for number in knot.out_links[0]:
+def _lost_behind_reroute(
+    knot: Knot, scope: Scope, values: list[Any], widgets: list[Widget], workflow: Workflow
+) -> list[Any]:
+    """The page makes the primitive's widget too late for its value: it has the default of the one behind the Reroute,
+    which comes first among `widgets` from here on."""
+    hidden = _behind_reroutes(knot, scope)
+    found = hidden.spec.default if hidden else ABSENT
+    if hidden:
+        widgets.insert(0, hidden)
+    if values and values[0] != found:
+        shown = repr(found) if hidden else "nothing"
+        what = f"the page loses its value {values[0]!r} and sends {shown}, since its first link leads to a Reroute"
+        cure = "Link it to a widget first"
+        workflow.findings.append(Fault(at(knot.id, knot.title, knot.kind), what, cure, "lost"))
+    return [found]
+
+
+def _leads_to_reroute(knot: Knot, scope: Scope) -> bool:
+    link = scope.links.get(knot.out_links[0][0])
+    target = scope.nodes.get(link.target) if link else None
+    return target is not None and target.role is Role.REROUTE
+
+
+def _behind_reroutes(knot: Knot, scope: Scope) -> Widget | None:
+    """The widget that the first links of the Reroutes lead to."""
+    for _ in range(len(scope.nodes)):
+        links = knot.out_links[0][:1] if knot.out_links else []
+        found = next(_fed(links, scope), None)
+        if found is not None:
+            return found[1]
+        link = scope.links.get(links[0]) if links else None
+        target = scope.nodes.get(link.target) if link else None
+        if target is None or target.role is not Role.REROUTE:
+            return None
+        knot = target
+    return None
+
+
+def _fed(links: Sequence[int | str], scope: Scope) -> Iterator[tuple[Knot, Widget]]:
+    """The widgets at the ends of a primitive's links, in their order."""
+    for number in links:
         link = scope.links.get(number)
         target = scope.nodes.get(link.target) if link else None
         slot = next((slot for slot in target.slots if slot.link == number), None) if target else None

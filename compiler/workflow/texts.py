@@ -11,6 +11,8 @@ from compiler.workflow.faults import Broken
 from compiler.workflow.javascript import as_text
 
 MAX_BRACES: Final = 64
+UNFINISHED: Final = r"\undefined"
+"""What the page makes of a backslash that nothing follows."""
 
 _COMMENT: Final = re.compile(r"/\*[\s\S]*?\*/|//[^\n\r\u2028\u2029]*")
 _ESCAPED: Final = re.compile(r"\\([{}|])")
@@ -47,10 +49,15 @@ def dynamic_prompt(text: str) -> tuple[str, bool]:
             choosing = choosing or not skipped
             skipped = skipped or len(levels)
         elif not skipped:
-            levels[-1].append(part)
+            levels[-1].append(UNFINISHED if part == "\\" else part)
     while len(levels) > 1:
         _close(levels)
     return _unescaped(levels[0]), choosing
+
+
+def is_unfinished(text: str) -> bool:
+    """Whether a prompt ends in a backslash that escapes nothing, to which the page adds a word."""
+    return _TOKEN.findall(_COMMENT.sub("", text))[-1:] == ["\\"]
 
 
 def _close(levels: list[list[str]]) -> None:

@@ -14,7 +14,7 @@ from compiler.workflow.build import nested_growing, nested_widgets
 from compiler.workflow.faults import WorkflowError, at
 from compiler.workflow.layout import CONTROL, Layout, WidgetSpec, layout_of
 from compiler.workflow.limits import MAX_NODES, check_depth
-from compiler.workflow.marks import KEY, after_page, written
+from compiler.workflow.marks import KEY, is_changed, written
 from compiler.workflow.model import MUTED, mapping, text
 from compiler.workflow.place import arrange
 from compiler.workflow.rules import Rules, rules_for
@@ -189,7 +189,7 @@ class _Filling:
         self.done.add(spec.name)
         value = mapping(given)[VALUE_KEY] if list(mapping(given)) == [VALUE_KEY] else given
         shown = written(value, spec)
-        if after_page(shown, spec) != shown:
+        if is_changed(shown, spec):
             self.draft.marks.setdefault("exact", {})[spec.name] = value
         return shown
 

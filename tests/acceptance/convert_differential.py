@@ -3,9 +3,8 @@
     python tests/acceptance/convert_differential.py URL [--seed 1] [--count 200] [--keep DIR]
 
 Each workflow is loaded by the page in a headless Chromium and turned into a prompt there; ours must be equal: ids and
-their order, classes, titles, inputs and their order. Where the page fails, we must name a fault. Workflows with a
-`kept` finding, where comfyc does otherwise on purpose, are counted and not compared. Needs Playwright and a Chromium
-(COMFYC_TEST_CHROMIUM=/path, else Playwright's own). --keep writes what differs. Exit code 1 if anything does.
+their order, classes, titles, inputs and their order. Where the page fails, we must name a fault. Needs Playwright and a
+Chromium (COMFYC_TEST_CHROMIUM=/path, else Playwright's own). --keep writes what differs. Exit code 1 if anything does.
 """
 
 from __future__ import annotations
@@ -52,17 +51,15 @@ def opened(browser: Any, url: str) -> Page:
     return page
 
 
-def differences(workflow: dict[str, Any], catalog: Catalog, sent: dict[str, Any]) -> list[str] | None:
-    """What is not equal; None where comfyc does otherwise on purpose."""
+def differences(workflow: dict[str, Any], catalog: Catalog, sent: dict[str, Any]) -> list[str]:
+    """What is not equal."""
     try:
         made = convert(workflow, catalog, now=datetime.now())
-        api, findings, faults = made.api, made.findings, ()
+        api, faults = made.api, ()
     except WorkflowError as error:
-        api, findings, faults = error.api or {}, error.findings, error.faults
+        api, faults = error.api or {}, error.faults
     if "error" in sent:
         return [] if faults else [f"the page fails: {sent['error']}"]
-    if any(finding.code == "kept" for finding in findings):
-        return None
     refused = [f"refused: {fault}" for fault in faults if fault.code not in WARNED]
     return refused or unequal(plain(api), plain(sent["api"]))
 
@@ -100,7 +97,7 @@ def main() -> int:
             workflow = wild.workflow()
             sent = page.evaluate(SENT, workflow)
             odd = differences(json.loads(json.dumps(workflow)), catalog, sent)
-            counted["kept" if odd is None else "odd" if odd else "fails" if "error" in sent else "equal"] += 1
+            counted["odd" if odd else "fails" if "error" in sent else "equal"] += 1
             if odd:
                 print(f"#{number}", *odd[:4], sep="\n  ")
             if odd and args.keep:
@@ -108,8 +105,8 @@ def main() -> int:
                 kept.write_text(json.dumps({"workflow": workflow, "sent": sent}))
         browser.close()
     agree = counted["equal"] + counted["fails"]
-    print(f"ComfyUI {version}, seed {args.seed}: {agree} of {args.count - counted['kept']} workflows agree")
-    print(f"of these  {counted['fails']} on which the page fails\nnot compared  {counted['kept']} that comfyc keeps")
+    print(f"ComfyUI {version}, seed {args.seed}: {agree} of {args.count} workflows agree")
+    print(f"of these  {counted['fails']} on which the page fails")
     return 1 if counted["odd"] else 0
 
 
