@@ -75,6 +75,8 @@ class Widget:
     value: Any
     given: bool = False
     """Whether the file gives an instance's widget this value; else it has the inner widget's."""
+    inner: Widget | None = None
+    """For an instance: the widget that this one was made of."""
 
     @property
     def name(self) -> str:

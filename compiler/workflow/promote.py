@@ -52,7 +52,8 @@ def promote(knot: Knot, scope: Scope, loader: Loader, outer: Scope) -> None:
         if first is not None:
             inner = first[2]
             slot.widget = port.name
-            knot.widgets.append(Widget(WidgetSpec(port.name, inner.spec.kind, spec=inner.spec.spec), inner.value))
+            spec = WidgetSpec(port.name, inner.spec.kind, spec=inner.spec.spec)
+            knot.widgets.append(Widget(spec, inner.value, inner=inner))
     given = items(knot.raw.get("widgets_values"))
     proxies = _proxies(knot, loader) if loader.rules.proxy_widgets else []
     if proxies is None:

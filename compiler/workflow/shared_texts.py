@@ -9,8 +9,7 @@ from typing import Any
 
 from compiler.errors import Fault
 from compiler.workflow.load import Workflow
-from compiler.workflow.model import Knot, Widget
-from compiler.workflow.promote import connected
+from compiler.workflow.model import Widget
 
 
 class SharedTexts:
@@ -19,10 +18,10 @@ class SharedTexts:
     def __init__(self, workflow: Workflow) -> None:
         self._shown: dict[int, list[Widget]] = {}
         self._area: dict[int, int] = {}
-        for knot, widget in _promoted(workflow):
-            area = id(_innermost(knot, widget))
-            self._shown.setdefault(area, []).append(widget)
-            self._area[id(widget)] = area
+        for widget in _promoted(workflow):
+            inner = _innermost(widget)
+            self._shown.setdefault(id(inner), [inner]).append(widget)
+            self._area[id(widget)] = id(inner)
 
     def load(self, workflow: Workflow) -> None:
         """Gives all the text that the file gives last, and says where that loses another."""
@@ -44,21 +43,17 @@ class SharedTexts:
             twin.value = value
 
 
-def _promoted(workflow: Workflow) -> Iterator[tuple[Knot, Widget]]:
+def _promoted(workflow: Workflow) -> Iterator[Widget]:
     """The text areas of all instances, in the order in which the page loads them."""
     for scope in (*workflow.scopes.values(), workflow.root):
         for knot in scope.nodes.values():
             for widget in knot.widgets if knot.inner is not None and not knot.inner.group else ():
                 if widget.spec.spec is not None and widget.spec.spec.options.get("multiline"):
-                    yield knot, widget
+                    yield widget
 
 
-def _innermost(knot: Knot, widget: Widget) -> Widget:
+def _innermost(widget: Widget) -> Widget:
     """The widget of a plain node that an instance's widget stands for."""
-    while knot.inner is not None:
-        port = next((port for port in knot.inner.inputs if port.name == widget.name), None)
-        found = next(connected(port, knot.inner), None) if port else None
-        if found is None:
-            return widget
-        knot, _, widget = found
+    while widget.inner is not None:
+        widget = widget.inner
     return widget
