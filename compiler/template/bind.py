@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -18,7 +19,9 @@ from compiler.template.params import check_params
 
 _NOTHING: Final = Profile(steps=1, cfg=1, sampler="", scheduler="")
 """A profile without LoRA of its own."""
-SEED: Final = "seed"
+SEED: Final = re.compile(r"seed(_\d+)?")
+"""Parameters that are drawn unless they are given."""
+MISSING: Final = "required_input_missing"
 """The parameter that is drawn where the caller gives none."""
 
 
@@ -59,14 +62,18 @@ def template_media(template_id: str, params: Mapping[str, Any], library: Library
 
 def template_with_seed(template_id: str, params: Mapping[str, Any], library: Library, seed: int) -> dict[str, Any]:
     """The parameters with this seed, cut to the parameter's range, unless they have one: so a job can be replayed.
+    Where there are several (`seed_2`, …), each has the next number.
 
     Errors: RequestError.
     """
-    param = find_template(template_id, library).manifest.params.get(SEED)
-    if param is None or param.type != "integer" or params.get(SEED) is not None:
-        return dict(params)
-    low, high = int(param.minimum or 0), int(param.maximum if param.maximum is not None else 2**64)
-    return {**params, SEED: low + seed % max(1, high - low)}
+    known = find_template(template_id, library).manifest.params.items()
+    seeds = [(name, param) for name, param in known if SEED.fullmatch(name) and param.type == "integer"]
+    drawn: dict[str, int] = {}
+    for number, (name, param) in enumerate(seeds):
+        low, high = int(param.minimum or 0), int(param.maximum if param.maximum is not None else 2**64)
+        if params.get(name) is None:
+            drawn[name] = low + (seed + number) % max(1, high - low)
+    return {**params, **drawn}
 
 
 def bind_template(request: TemplateRequest, media: Mapping[str, Media], library: Library, catalog: Catalog) -> Binding:
@@ -159,6 +166,9 @@ def in_the_callers_words(error: TargetError, template: Template, given: Mapping[
     faults: list[Fault] = []
     for fault in error.faults:
         name = template.skeleton.param_of(fault.where)
-        if name in given:
+        if given.get(name) is not None:
             faults.append(Fault(f"params.{name}", fault.what, fault.cure, fault.code))
+        elif name and fault.code == MISSING and template.manifest.params[name].optional:
+            cure = template.manifest.params[name].description
+            faults.append(Fault(f"params.{name}", "is required here, since nothing else makes it", cure, "required"))
     return RequestError(*faults) if faults else None

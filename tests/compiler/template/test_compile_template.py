@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -54,6 +55,21 @@ def test_a_seed_is_drawn_once_and_within_the_range() -> None:
     drawn = template_with_seed(TEXT, {"prompt": "x"}, library(), 2**70 + 5)
     assert template_with_seed(TEXT, drawn, library(), 7) == drawn
     compile_template(TEXT, drawn, {}, library(), target("0.8.0"))
+
+
+def test_several_seeds_are_drawn_apart() -> None:
+    manifest = library().template(TEXT).manifest
+    twice = manifest.model_copy(update={"params": {**manifest.params, "seed_2": manifest.params["seed"]}})
+    known = replace(library(), templates={TEXT: replace(library().template(TEXT), manifest=twice)})
+    drawn = template_with_seed(TEXT, {"prompt": "x", "seed": 3}, known, 7)
+    assert drawn == {"prompt": "x", "seed": 3, "seed_2": 8}
+
+
+def test_what_only_sometimes_may_be_left_out_is_asked_for() -> None:
+    """A mask may come from a fragment; without one it must be given."""
+    assert faults("fill/image", {"prompt": "x", "image": "wide.png"}) == [
+        "params.mask: is required here, since nothing else makes it. Name in the target's input folder: white is filled"
+    ]
 
 
 @pytest.mark.parametrize(
