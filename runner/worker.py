@@ -39,6 +39,7 @@ from runner.feed import Feed
 from runner.job import Cause, Job, JobError, OutputFile
 from runner.live import Live
 from runner.placing import Leases, Placing, Run
+from runner.saving import Saver
 from runner.store.jobs import JobStore, Row, TenantFull
 from runner.store.storage import Storage, read
 from runner.store.timings import Timings
@@ -46,8 +47,6 @@ from runner.work import parse_work
 
 JOBS: Final = "jobs"
 """The durable queue of jobs."""
-SAVE_S: Final = 0.5
-"""How often the progress of running jobs is written, all in one transaction."""
 MAX_ATTEMPTS: Final = 25
 """A job that was given to engines so often without an end takes workers down with it, and is given up."""
 TIMEOUT_S: Final = 3600.0
@@ -104,12 +103,11 @@ class Worker:
         self._placing = Placing(pool, self._runs, clock, running)
         self._pasts: dict[str, _Past] = {}
         self._uploads: dict[tuple[str, str], set[str]] = {}
-        self._dirty: set[str] = set()
-        self._urgent = asyncio.Event()
+        self._saver = Saver(store, live, durable.executor_id, self._runs, self.cancel)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        self._spawn(self._save_loop())
+        self._spawn(self._saver.loop())
 
     async def stop(self) -> None:
         tasks = list(self._tasks)
@@ -152,7 +150,7 @@ class Worker:
             await self._finish(current, Failed(job_error(error), _now()))
         finally:
             self._runs.pop(job_id, None)
-            self._dirty.discard(job_id)
+            self._saver.forget(job_id)
             self._live.release(job_id)
             self._pool.wake()
 
@@ -255,9 +253,7 @@ class Worker:
     def _emit(self, current: Run, event: Event) -> None:
         """A change while it runs: stored soon, a begin at once, and shown after that."""
         current.job = fold(current.job, event)
-        self._dirty.add(current.job.id)
-        if isinstance(event, Started):
-            self._urgent.set()
+        self._saver.note(current.job.id, urgent=isinstance(event, Started))
 
     # --- how it ends -------------------------------------------------------------------------------------------
 
@@ -363,34 +359,6 @@ class Worker:
             return lambda: read(self._storage, key)
 
         return {stored.media.name: reader(stored.key) for stored in row.media.values()}
-
-    # --- writing progress --------------------------------------------------------------------------------------
-
-    async def _save_loop(self) -> None:
-        """Writes what changed, and hears of cancellations that another process was asked for."""
-        while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(SAVE_S):
-                    await self._urgent.wait()
-            self._urgent.clear()
-            try:
-                await self._save()
-            except Exception:
-                log.exception("progress could not be stored")
-
-    async def _save(self) -> None:
-        if not self._runs:
-            return
-        dirty, self._dirty = self._dirty, set()
-        changed = [self._runs[job_id].job for job_id in dirty if job_id in self._runs]
-        changed = [job for job in changed if not job.state.terminal]
-        if changed:
-            await self._store.save(changed)
-            for job in changed:
-                if self._live.is_here(job.id):
-                    self._live.put(job)
-        for job_id in await self._store.to_cancel(self._durable.executor_id):
-            self.cancel(job_id)
 
     def _spawn(self, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.create_task(work)
