@@ -182,6 +182,9 @@ class Durable:
     def _destroy(self) -> None:
         """First the queues' threads end: DBOS would close its loop while they still take tasks."""
         if self._dbos is not None:
+            # Threads that store how a task ended would try for ever to reach a database that is gone, and the process
+            # could never end: what is not stored now is taken up at the next start.
+            self._dbos._sys_db._retry_connection_errors = False  # pyright: ignore[reportPrivateUsage]
             for stop in self._dbos.background_thread_stop_events:
                 stop.set()
             patience = time.monotonic() + 5.0

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from jobs_support import database_url, until
+import sqlalchemy as sa
+from jobs_support import PATIENCE_S, POSTGRES, database_url, until
 
 from runner.durable import Durable, DurableError, rank
 
@@ -285,3 +287,37 @@ async def test_tasks_of_a_dead_executor_are_taken_over() -> None:
             assert await asyncio.to_thread(durable.take_over, "dead") == 1
             await until(lambda: begun == ["dead", "alive"])
             assert await asyncio.to_thread(durable.take_over, "dead") == 0
+
+
+async def test_a_database_that_is_gone_holds_no_thread(tmp_path: Path) -> None:
+    """A process could never end: DBOS tries for ever to store how a task ended."""
+    running, go = asyncio.Event(), asyncio.Event()
+
+    async def work(key: str, run: int) -> None:
+        running.set()
+        await go.wait()
+
+    with database_url("postgresql", tmp_path) as url:
+        async with queue(url, work) as durable:
+            await durable.submit("work", "k")
+            await asyncio.wait_for(running.wait(), PATIENCE_S)
+            shut(url)
+            go.set()
+            await until(lambda: any(map(is_executor, threading.enumerate())))
+            await asyncio.sleep(0.5)  # the first try fails
+        await until(lambda: not any(map(is_executor, threading.enumerate())))
+
+
+def is_executor(thread: threading.Thread) -> bool:
+    return thread.name.startswith("dbos-executor")
+
+
+def shut(url: str) -> None:
+    """Cuts every connection to the database, and allows none."""
+    name = sa.make_url(url).database
+    server = sa.create_engine(
+        sa.make_url(POSTGRES).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool
+    )
+    with server.connect() as connection:
+        connection.exec_driver_sql(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        connection.exec_driver_sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
