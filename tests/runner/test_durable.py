@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from jobs_support import PATIENCE_S, POSTGRES, database_url, until
+from jobs_support import PATIENCE_S, database_url, postgres, until
 
 from runner.durable import Durable, DurableError, rank
 
@@ -315,9 +315,6 @@ def is_executor(thread: threading.Thread) -> bool:
 def shut(url: str) -> None:
     """Cuts every connection to the database, and allows none."""
     name = sa.make_url(url).database
-    server = sa.create_engine(
-        sa.make_url(POSTGRES).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool
-    )
-    with server.connect() as connection:
+    with postgres().connect() as connection:
         connection.exec_driver_sql(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
         connection.exec_driver_sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")

@@ -37,6 +37,12 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 IMAGE = {"model": "illustrious-hentai-rx", "prompt": "a red door", "width": 512, "height": 512, "seed": 7}
 
 
+def postgres() -> sa.Engine:
+    """The server that test databases are made on."""
+    url = sa.make_url(POSTGRES).set(drivername="postgresql+psycopg")
+    return sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+
+
 @contextmanager
 def database_url(kind: str, folder: Path) -> Iterator[str]:
     """The URL of an empty database that lives as long as the block. A missing PostgreSQL is a failure, not a skip."""
@@ -44,9 +50,7 @@ def database_url(kind: str, folder: Path) -> Iterator[str]:
         yield f"sqlite:///{folder / 'comfyc.db'}"
         return
     name = f"comfyc_test_{uuid4().hex[:12]}"
-    server = sa.create_engine(
-        sa.make_url(POSTGRES).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool
-    )
+    server = postgres()
     with server.connect() as connection:
         connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
     try:
